@@ -1,0 +1,114 @@
+/*
+ * evring/file: what stands at the head of a ring's memory, or ring file.
+ *
+ * The layout of docs/formats/ring-v1.md: a header that tells where everything
+ * is, the clock, then tables whose meaning depends on the content, then the
+ * rings.  It is the same in anonymous memory and in a file, and readable while
+ * written and after the writer died at any instruction.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VMSCOPE_EVRING_FILE_H
+#define VMSCOPE_EVRING_FILE_H
+
+#include "base/err.h"
+#include "evring/clock.h"
+#include "evring/ring.h"
+
+#define EVRING_MAGIC "vmsring"      /* with its NUL, the first 8 bytes */
+
+enum {
+    EVRING_VERSION = 1,
+    EVRING_HEADER_SIZE = 8192,
+    EVRING_MAX_RINGS = 4096,
+};
+
+typedef enum EvringContent {
+    EVRING_CONTENT_IRQ = 1,
+    EVRING_CONTENT_SCHED = 2,
+} EvringContent;
+
+typedef enum EvringState {
+    EVRING_RECORDING = 1,
+    EVRING_STOPPED = 2,
+} EvringState;
+
+/* Little-endian on every host we build on; offsets are from the start. */
+typedef struct EvringHeader {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_size;
+    uint32_t content;           /* EvringContent */
+    uint32_t n_rings;
+    uint64_t entries;           /* of each ring, a power of two */
+    uint32_t n_words;           /* payload words of a slot */
+    uint32_t slot_size;         /* bytes */
+    uint64_t tables_offset;
+    uint64_t tables_size;
+    uint64_t heads_offset;      /* n_rings heads of 128 bytes */
+    uint64_t slots_offset;      /* n_rings * entries slots */
+    uint64_t size;              /* of the whole */
+    uint32_t pid;               /* of the writer */
+    uint32_t n_vcpus;
+    uint64_t load_base;         /* load bias of the writer's program */
+    ClockTriple begin;          /* when recording began */
+    _Atomic uint32_t state;     /* EvringState */
+    uint32_t reserved;
+    _Atomic uint64_t end_stamp; /* when it stopped */
+    char build_id[48];          /* hexadecimal, NUL-terminated */
+    char exe[512];              /* path, NUL-terminated */
+    _Alignas(4096) ClockMap clock;
+} EvringHeader;
+
+_Static_assert(sizeof(EvringHeader) == EVRING_HEADER_SIZE,
+               "the header is a format, not just a struct");
+_Static_assert(sizeof(EvringHead) == 128, "a head is two cache lines");
+
+/* What a new ring's memory shall look like. */
+typedef struct EvringShape {
+    EvringContent content;
+    unsigned n_rings;
+    uint64_t entries;           /* from evring_round_entries() */
+    unsigned n_words;
+    uint64_t tables_size;       /* bytes for the content's own tables */
+} EvringShape;
+
+/**
+ * evring_file_size - bytes that a shape takes
+ */
+uint64_t evring_file_size(const EvringShape *shape);
+
+/**
+ * evring_file_init - write the header of a new ring
+ * @header: start of evring_file_size() zeroed bytes, 64-byte aligned
+ * @shape: the layout
+ *
+ * The magic is left out: evring_file_publish() writes it when the rest of the
+ * header stands, so that nobody reads half a header.
+ */
+void evring_file_init(EvringHeader *header, const EvringShape *shape);
+
+/**
+ * evring_file_publish - say that the header is complete
+ */
+void evring_file_publish(EvringHeader *header);
+
+/**
+ * evring_file_check - may these bytes be read as a ring?
+ * @header: start of @size mapped bytes; anything may be in them
+ * @size: bytes
+ * @err: says what does not fit
+ *
+ * Returns: true when every offset and size in the header is within @size
+ */
+bool evring_file_check(const EvringHeader *header, uint64_t size, Err *err);
+
+/**
+ * evring_file_ring - one of the rings
+ * @header: written by evring_file_init() or passed by evring_file_check()
+ * @n: below header->n_rings
+ * @ring: attached
+ */
+void evring_file_ring(EvringHeader *header, unsigned n, Evring *ring);
+
+#endif
