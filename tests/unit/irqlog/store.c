@@ -1,0 +1,280 @@
+/*
+ * irqlog/store: what goes in comes out, and a damaged file leads nowhere.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "irqlog/store.h"
+
+#include <glib.h>
+#include <string.h>
+
+typedef struct TestStore {
+    IrqlogStore store;
+    ClockKeeper keeper;
+    void *mem;
+    uint64_t size;
+} TestStore;
+
+static void test_store_init(TestStore *t, uint64_t entries, unsigned frames)
+{
+    IrqlogRun run = {
+        .pid = 4711,
+        .load_base = 0x555500000000,
+        .build_id = "0123456789abcdef0123456789abcdef01234567",
+        .exe = "/usr/bin/qemu-system-x86_64",
+    };
+    ClockTriple earlier;
+
+    clock_read_triple(clock_host_kind(), &earlier);
+    t->size = irqlog_store_size(entries, frames);
+    t->mem = aligned_alloc(4096, t->size);
+    memset(t->mem, 0, t->size);
+    irqlog_store_init(&t->store, t->mem, entries, frames, &run, &t->keeper,
+                      &earlier);
+}
+
+static uint32_t add_line(TestStore *t, const char *path)
+{
+    IrqlogLineInfo line = {
+        .irq = 0x1000, .handler = 0x2000, .opaque = 0x3000, .n = 9,
+        .kind = IRQLOG_HARDWARE, .path = path,
+    };
+
+    return irqlog_store_add_line(&t->store, &line, 0x4000);
+}
+
+static void test_call(void)
+{
+    static const uint64_t frames[] = { 0xa1, 0xa2, 0xa3 };
+    IrqlogThreadInfo thread = { .tid = 77, .name = "qemu", .role = "vcpu 1" };
+    IrqlogThreadInfo thread_back;
+    IrqlogEvent event;
+    uint32_t line_id;
+    uint32_t thread_id;
+    TestStore t;
+    IrqlogCall call = {
+        .caller = 0xcafe, .level = -5, .tid = 77, .depth = 3,
+        .n_backtrace = 3, .backtrace = frames,
+    };
+
+    test_store_init(&t, 64, 4);
+    call.line = add_line(&t, "/machine/a");
+    call.thread = irqlog_store_add_thread(&t.store, &thread);
+    irqlog_store_record(&t.store, &call);
+
+    g_assert_cmpint(irqlog_store_event_ids(&t.store, 1, &event, &line_id,
+                                           &thread_id), ==, EVRING_OK);
+    g_assert_cmpuint(event.seq, ==, 1);
+    g_assert_cmpint(event.level, ==, -5);
+    g_assert_cmpint(event.n, ==, 9);
+    g_assert_cmpint(event.kind, ==, IRQLOG_HARDWARE);
+    g_assert_cmpuint(event.depth, ==, 3);
+    g_assert_cmphex(event.irq, ==, 0x1000);
+    g_assert_cmphex(event.handler, ==, 0x2000);
+    g_assert_cmphex(event.opaque, ==, 0x3000);
+    g_assert_cmphex(event.caller, ==, 0xcafe);
+    g_assert_cmpuint(event.tid, ==, 77);
+    g_assert_cmpstr(event.path, ==, "/machine/a");
+    g_assert_false(event.has_msi);
+    g_assert_null(event.requester);
+    g_assert_cmpuint(event.n_backtrace, ==, 3);
+    g_assert_cmphex(event.backtrace[2], ==, 0xa3);
+    g_assert_true(irqlog_store_thread(&t.store, thread_id, &thread_back));
+    g_assert_cmpstr(thread_back.role, ==, "vcpu 1");
+    g_assert_cmpuint(line_id, ==, call.line);
+    free(t.mem);
+}
+
+static void test_message(void)
+{
+    IrqlogLineInfo sender = { .opaque = 0x3000, .kind = IRQLOG_MSI,
+                              .path = "/machine/nic" };
+    IrqlogEvent event;
+    TestStore t;
+    IrqlogCall call = {
+        .caller = 1, .level = 1, .flags = IRQLOG_FLAG_MSI,
+        .msi_address = 0xfee01004, .msi_data = 0x4031,
+    };
+
+    test_store_init(&t, 64, 0);
+    call.line = irqlog_store_add_line(&t.store, &sender, 0);
+    irqlog_store_record(&t.store, &call);
+    g_assert_cmpint(irqlog_store_event(&t.store, 1, &event), ==, EVRING_OK);
+    g_assert_cmpint(event.kind, ==, IRQLOG_MSI);
+    g_assert_true(event.has_msi);
+    g_assert_cmphex(event.msi_address, ==, 0xfee01004);
+    g_assert_cmphex(event.msi_data, ==, 0x4031);
+    g_assert_cmpint(event.n, ==, 0x31);
+    g_assert_cmpstr(event.path, ==, "/machine/nic");
+    g_assert_cmpstr(event.requester, ==, "/machine/nic");
+    free(t.mem);
+}
+
+static void test_named_later(void)
+{
+    IrqlogLineInfo line;
+    TestStore t;
+    uint32_t id;
+
+    test_store_init(&t, 64, 0);
+    id = add_line(&t, NULL);
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, ==, IRQLOG_ANONYMOUS);
+    g_assert_null(line.driven_by);
+    irqlog_store_name_line(&t.store, id, "/machine/b", "/machine/c:out", NULL);
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, ==, "/machine/b");
+    g_assert_cmpstr(line.driven_by, ==, "/machine/c:out");
+    g_assert_null(line.owner);
+    g_assert_false(irqlog_store_line(&t.store, id + 1, &line));
+    free(t.mem);
+}
+
+static void test_tables_full(void)
+{
+    IrqlogThreadInfo thread = { .tid = 1, .name = "t" };
+    IrqlogObjectInfo object = { .file = "f", .build_id = "" };
+    IrqlogCall call = { .line = IRQLOG_NO_LINE, .thread = IRQLOG_NO_THREAD };
+    IrqlogEvent event;
+    TestStore t;
+    int i;
+
+    test_store_init(&t, 64, 0);
+    for (i = 0; i < IRQLOG_MAX_LINES; i++) {
+        g_assert_cmpuint(add_line(&t, "/p"), ==, i);
+    }
+    g_assert_cmpuint(add_line(&t, "/p"), ==, IRQLOG_NO_LINE);
+    g_assert_cmpuint(atomic_load(&t.store.tables->lines_refused), ==, 1);
+    for (i = 0; i < IRQLOG_MAX_THREADS; i++) {
+        g_assert_cmpuint(irqlog_store_add_thread(&t.store, &thread), ==, i);
+    }
+    g_assert_cmpuint(irqlog_store_add_thread(&t.store, &thread), ==,
+                     IRQLOG_NO_THREAD);
+    for (i = 0; i < IRQLOG_MAX_OBJECTS; i++) {
+        g_assert_true(irqlog_store_add_object(&t.store, &object));
+    }
+    g_assert_false(irqlog_store_add_object(&t.store, &object));
+    irqlog_store_record(&t.store, &call);
+    g_assert_cmpint(irqlog_store_event(&t.store, 1, &event), ==, EVRING_OK);
+    g_assert_cmpstr(event.path, ==, "(unknown)");
+    free(t.mem);
+}
+
+/* No room for names is no reason to lose the line. */
+static void test_heap_full(void)
+{
+    g_autofree char *path = g_strnfill(1000, 'x');
+    IrqlogLineInfo line;
+    TestStore t;
+    uint32_t id = 0;
+    int i;
+
+    test_store_init(&t, 64, 0);
+    for (i = 0; i < IRQLOG_HEAP_SIZE / 1000 + 2; i++) {
+        id = add_line(&t, path);
+        g_assert_cmpuint(id, ==, i);
+    }
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, ==, IRQLOG_ANONYMOUS);
+    free(t.mem);
+}
+
+static void test_attach(void)
+{
+    IrqlogCall call = { .level = 1 };
+    IrqlogStore reader;
+    IrqlogEvent event;
+    IrqlogRun run;
+    TestStore t;
+    Err err = {};
+
+    test_store_init(&t, 64, 0);
+    call.line = add_line(&t, "/machine/a");
+    irqlog_store_record(&t.store, &call);
+    irqlog_store_stop(&t.store);
+    g_assert_true(irqlog_store_attach(&reader, t.mem, t.size, &err));
+    g_assert_cmpint(irqlog_store_event(&reader, 1, &event), ==, EVRING_OK);
+    g_assert_cmpstr(event.path, ==, "/machine/a");
+    irqlog_store_run(&reader, &run);
+    g_assert_cmpuint(run.pid, ==, 4711);
+    g_assert_cmphex(run.load_base, ==, 0x555500000000);
+    g_assert_cmpuint(strlen(run.build_id), ==, 40);
+    g_assert_cmpstr(run.exe, ==, "/usr/bin/qemu-system-x86_64");
+    free(t.mem);
+}
+
+static void test_attach_refuses(void)
+{
+    IrqlogStore reader;
+    TestStore t;
+    Err err = {};
+
+    test_store_init(&t, 64, 0);
+    t.store.header->content = EVRING_CONTENT_SCHED;
+    g_assert_false(irqlog_store_attach(&reader, t.mem, t.size, &err));
+    g_assert_nonnull(strstr(err.text, "does not hold interrupts"));
+    t.store.header->content = EVRING_CONTENT_IRQ;
+    t.store.header->tables_size -= 64;
+    g_assert_false(irqlog_store_attach(&reader, t.mem, t.size, &err));
+    g_assert_nonnull(strstr(err.text, "impossible size"));
+    g_assert_false(irqlog_store_attach(&reader, t.mem, 100, &err));
+    g_assert_cmpint(err.code, ==, ERR_FORMAT);
+    free(t.mem);
+}
+
+/* Whatever bytes follow a good header, reading stays inside the memory. */
+static void test_damaged_tables(void)
+{
+    GRand *rand = g_rand_new_with_seed(1);
+    IrqlogStore reader;
+    IrqlogEvent event;
+    IrqlogLineInfo line;
+    IrqlogThreadInfo thread;
+    IrqlogObjectInfo object;
+    TestStore t;
+    Err err = {};
+    uint64_t i;
+
+    test_store_init(&t, 64, 16);
+    for (i = EVRING_HEADER_SIZE; i < t.size; i++) {
+        ((uint8_t *)t.mem)[i] = g_rand_int(rand);
+    }
+    g_assert_true(irqlog_store_attach(&reader, t.mem, t.size, &err));
+    /* Make the random slots look committed, and the heads plausible. */
+    for (i = 0; i < 64; i++) {
+        evring_slot(&reader.ring, i + 1)->state = 2 * (i + 1);
+    }
+    atomic_store(&reader.ring.shared->head, 64);
+    for (i = 1; i <= 64; i++) {
+        g_assert_cmpint(irqlog_store_event(&reader, i, &event), ==,
+                        EVRING_OK);
+        g_assert_cmpuint(event.n_backtrace, <=, IRQLOG_BACKTRACE_MAX);
+        g_assert_cmpuint(strlen(event.path), <, IRQLOG_HEAP_SIZE);
+        g_assert_cmpint(event.kind, <, IRQLOG_KIND_COUNT);
+    }
+    for (i = 0; i < IRQLOG_MAX_LINES; i++) {
+        g_assert_true(irqlog_store_line(&reader, i, &line));
+        g_assert_cmpuint(strlen(line.path), <, IRQLOG_HEAP_SIZE);
+    }
+    g_assert_false(irqlog_store_line(&reader, IRQLOG_MAX_LINES, &line));
+    g_assert_true(irqlog_store_thread(&reader, 5, &thread));
+    g_assert_cmpuint(strlen(thread.name), <, IRQLOG_HEAP_SIZE);
+    g_assert_true(irqlog_store_object(&reader, 5, &object));
+    g_assert_cmpuint(strlen(object.file), <, IRQLOG_HEAP_SIZE);
+    g_rand_free(rand);
+    free(t.mem);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/irqlog/store/call", test_call);
+    g_test_add_func("/irqlog/store/message", test_message);
+    g_test_add_func("/irqlog/store/named-later", test_named_later);
+    g_test_add_func("/irqlog/store/tables-full", test_tables_full);
+    g_test_add_func("/irqlog/store/heap-full", test_heap_full);
+    g_test_add_func("/irqlog/store/attach", test_attach);
+    g_test_add_func("/irqlog/store/attach-refuses", test_attach_refuses);
+    g_test_add_func("/irqlog/store/damaged-tables", test_damaged_tables);
+    return g_test_run();
+}
