@@ -1,0 +1,112 @@
+/*
+ * vmscope: what the QEMU process is, to whoever reads addresses of it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <elf.h>
+#include <link.h>
+#include "qemu/cutils.h"
+#include "irq-log.h"
+
+static VmscopeProcess process;
+
+static void hex(char *to, size_t size, const uint8_t *bytes, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n && 2 * i + 2 < size; i++) {
+        snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+/* Notes are a head, a name and a description, each padded to 4 bytes. */
+static void find_build_id(const char *at, size_t size, char *to, size_t to_size)
+{
+    while (size >= sizeof(ElfW(Nhdr))) {
+        const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)at;
+        size_t name = ROUND_UP(note->n_namesz, 4);
+        size_t whole = sizeof(*note) + name + ROUND_UP(note->n_descsz, 4);
+
+        if (whole > size) {
+            return;
+        }
+        if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
+            !memcmp(note + 1, "GNU", 4)) {
+            hex(to, to_size, (const uint8_t *)(note + 1) + name,
+                note->n_descsz);
+            return;
+        }
+        at += whole;
+        size -= whole;
+    }
+}
+
+typedef struct ObjectVisit {
+    bool (*add)(const IrqlogObjectInfo *object, void *opaque);
+    void *opaque;
+    unsigned long long adds;
+} ObjectVisit;
+
+static int visit_object(struct dl_phdr_info *info, size_t size, void *opaque)
+{
+    ObjectVisit *visit = opaque;
+    char build_id[41] = "";
+    IrqlogObjectInfo object = {
+        .load_base = info->dlpi_addr,
+        .start = UINT64_MAX,
+        .build_id = build_id,
+        /* The program itself comes without a name. */
+        .file = info->dlpi_name[0] ? info->dlpi_name : process.exe,
+    };
+    int i;
+
+    visit->adds = info->dlpi_adds;
+    for (i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+        uint64_t start = info->dlpi_addr + phdr->p_vaddr;
+
+        if (phdr->p_type == PT_LOAD) {
+            object.start = MIN(object.start, start);
+            object.end = MAX(object.end, start + phdr->p_memsz);
+        } else if (phdr->p_type == PT_NOTE && !build_id[0]) {
+            find_build_id((const char *)(uintptr_t)start, phdr->p_memsz,
+                          build_id, sizeof(build_id));
+        }
+    }
+    return !visit->add(&object, visit->opaque);
+}
+
+unsigned long long
+vmscope_process_objects(bool (*add)(const IrqlogObjectInfo *object,
+                                    void *opaque), void *opaque)
+{
+    ObjectVisit visit = { .add = add, .opaque = opaque };
+
+    dl_iterate_phdr(visit_object, &visit);
+    return visit.adds;
+}
+
+/* The program is the first object. */
+static bool take_program(const IrqlogObjectInfo *object, void *opaque)
+{
+    process.load_base = object->load_base;
+    pstrcpy(process.build_id, sizeof(process.build_id), object->build_id);
+    return false;
+}
+
+static void __attribute__((constructor)) process_init(void)
+{
+    ssize_t n = readlink("/proc/self/exe", process.exe,
+                         sizeof(process.exe) - 1);
+
+    process.exe[MAX(n, 0)] = '\0';
+    vmscope_process_objects(take_program, NULL);
+    clock_read_triple(clock_host_kind(), &process.start);
+}
+
+const VmscopeProcess *vmscope_process(void)
+{
+    return &process;
+}
