@@ -5,9 +5,6 @@
  */
 #include "evring/ring.h"
 
-/* Two writers a lap apart meet at a slot at most; more tries are pointless. */
-enum { CLAIM_TRIES = 4 };
-
 uint64_t evring_round_entries(uint64_t entries)
 {
     uint64_t rounded = EVRING_MIN_ENTRIES;
@@ -38,61 +35,45 @@ void evring_attach(Evring *ring, EvringHead *shared, void *slots,
     ring->n_words = n_words;
 }
 
-/* Tells the slot's readers that @seq will never come. */
-static void skip(const Evring *ring, EvringSlot *slot, uint64_t seq)
+EvringSlot *evring_claim_slow(const Evring *ring, uint64_t *seq)
 {
-    uint64_t old = atomic_load_explicit(&slot->skipped, memory_order_relaxed);
-    int tries;
+    uint64_t head = atomic_load_explicit(&ring->shared->head,
+                                         memory_order_relaxed);
 
-    for (tries = 0; tries < CLAIM_TRIES && old < seq; tries++) {
-        if (atomic_compare_exchange_strong_explicit(&slot->skipped, &old, seq,
-                                                    memory_order_release,
-                                                    memory_order_relaxed)) {
-            break;
+    for (;;) {
+        uint64_t n = head + 1;
+        uint64_t done = n > ring->mask + 1 ? n - ring->mask - 1 : 0;
+        EvringSlot *slot = evring_slot(ring, n);
+        /* Pairs with the release in evring_commit(). */
+        bool is_free = atomic_load_explicit(&slot->state,
+                                            memory_order_acquire) == 2 * done;
+
+        if (!is_free && head == atomic_load_explicit(&ring->shared->head,
+                                                     memory_order_relaxed)) {
+            atomic_fetch_add_explicit(&ring->shared->dropped, 1,
+                                      memory_order_relaxed);
+            return NULL;
         }
+        /* Each failure is another writer's success. */
+        if (is_free && atomic_compare_exchange_strong_explicit(
+                           &ring->shared->head, &head, n,
+                           memory_order_relaxed, memory_order_relaxed)) {
+            *seq = n;
+            return evring_begin(slot, n);
+        }
+        head = atomic_load_explicit(&ring->shared->head,
+                                    memory_order_relaxed);
     }
-    atomic_fetch_add_explicit(&ring->shared->skipped, 1,
-                              memory_order_relaxed);
 }
 
-EvringSlot *evring_claim_slow(const Evring *ring, EvringSlot *slot,
-                              uint64_t seq)
-{
-    uint64_t old = atomic_load_explicit(&slot->state, memory_order_relaxed);
-    int tries;
-
-    for (tries = 0; tries < CLAIM_TRIES; tries++) {
-        if ((old & 1) || old >= 2 * seq) {
-            break;
-        }
-        if (atomic_compare_exchange_strong_explicit(&slot->state, &old,
-                                                    2 * seq - 1,
-                                                    memory_order_acquire,
-                                                    memory_order_relaxed)) {
-            /* As in evring_claim(). */
-            atomic_thread_fence(memory_order_release);
-            return slot;
-        }
-    }
-    skip(ring, slot, seq);
-    return NULL;
-}
-
-static EvringRead why_absent(const Evring *ring, const EvringSlot *slot,
-                             uint64_t seq)
+static EvringRead why_absent(const Evring *ring, uint64_t seq)
 {
     uint64_t head = evring_head(ring);
 
     if (seq > head) {
         return EVRING_FUTURE;
     }
-    if (head - seq > ring->mask) {
-        return EVRING_OVERWRITTEN;
-    }
-    if (atomic_load_explicit(&slot->skipped, memory_order_acquire) >= seq) {
-        return EVRING_SKIPPED;
-    }
-    return EVRING_PENDING;
+    return head - seq > ring->mask ? EVRING_OVERWRITTEN : EVRING_PENDING;
 }
 
 EvringRead evring_read(const Evring *ring, uint64_t seq, uint64_t *words)
@@ -106,13 +87,13 @@ EvringRead evring_read(const Evring *ring, uint64_t seq, uint64_t *words)
         return EVRING_OVERWRITTEN;
     }
     if (state != 2 * seq) {
-        return why_absent(ring, slot, seq);
+        return why_absent(ring, seq);
     }
     for (i = 0; i < ring->n_words; i++) {
         words[i] = atomic_load_explicit(&slot->words[i],
                                         memory_order_relaxed);
     }
-    /* Pairs with the release fence in evring_claim(). */
+    /* Pairs with the release fence in evring_begin(). */
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load_explicit(&slot->state, memory_order_relaxed) != state) {
         return EVRING_OVERWRITTEN;

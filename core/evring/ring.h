@@ -3,9 +3,13 @@
  *
  * Many writers, any number of readers, in one piece of memory that may be a
  * file mapped by several processes.  A full ring overwrites its oldest record.
- * Nobody waits for anybody: a writer takes a number and a slot with two atomic
- * operations; readers copy and check afterwards.  Every number ends, for a
- * reader, as exactly one of: read, overwritten, skipped, or still pending.
+ * Nobody waits for anybody: a writer takes a number and its slot with one
+ * atomic operation; readers copy and check afterwards.  Every number ends, for
+ * a reader, as exactly one of: read, overwritten, or still pending.
+ *
+ * A writer that is stopped between its two instructions for so long that the
+ * others come round to its slot makes them drop what they have; that is
+ * counted.  It takes a whole ring of records in the time of one.
  *
  * What a record means, and where the memory comes from, is for others.
  *
@@ -22,23 +26,21 @@
 enum {
     EVRING_MIN_ENTRIES = 64,
     EVRING_MAX_ENTRIES = 4194304,
-    EVRING_MAX_WORDS = 32,      /* payload of a record, 8-byte words */
+    EVRING_MAX_WORDS = 31,      /* payload of a record, 8-byte words */
 };
 
 /* Shared between writers and readers; begins as zeroes. */
 typedef struct EvringHead {
     _Alignas(64) _Atomic uint64_t head;     /* numbers given out so far */
-    _Alignas(64) _Atomic uint64_t skipped;  /* of those, never written */
+    _Alignas(64) _Atomic uint64_t dropped;  /* records that got no number */
 } EvringHead;
 
 /*
- * A slot is its state, the newest number skipped here, and the payload.
- * State: 0 never used; 2 * seq while it holds record seq; 2 * seq - 1 while
- * record seq is being written.
+ * A slot is its state and the payload.  State: 0 never used; 2 * seq while it
+ * holds record seq; 2 * seq - 1 while record seq is being written.
  */
 typedef struct EvringSlot {
     _Atomic uint64_t state;
-    _Atomic uint64_t skipped;
     _Atomic uint64_t words[];
 } EvringSlot;
 
@@ -54,7 +56,6 @@ typedef struct Evring {
 typedef enum EvringRead {
     EVRING_OK,
     EVRING_OVERWRITTEN,     /* its slot has a newer record, or will have */
-    EVRING_SKIPPED,         /* its writer found the slot busy: never written */
     EVRING_PENDING,         /* its writer has not finished */
     EVRING_FUTURE,          /* no such number was given out yet */
 } EvringRead;
@@ -112,9 +113,17 @@ static inline EvringSlot *evring_slot(const Evring *ring, uint64_t seq)
                           (seq & ring->mask) * ring->slot_size);
 }
 
-/* Out of line: a slot whose last writer is a whole lap late. */
-EvringSlot *evring_claim_slow(const Evring *ring, EvringSlot *slot,
-                              uint64_t seq);
+/* Out of line: others were quicker, or a slot's writer is a lap late. */
+EvringSlot *evring_claim_slow(const Evring *ring, uint64_t *seq);
+
+/* Marks a slot for @seq; the number must be the caller's alone. */
+static inline EvringSlot *evring_begin(EvringSlot *slot, uint64_t seq)
+{
+    atomic_store_explicit(&slot->state, 2 * seq - 1, memory_order_relaxed);
+    /* Pairs with the acquire fence in evring_read(): mark, then words. */
+    atomic_thread_fence(memory_order_release);
+    return slot;
+}
 
 /**
  * evring_claim - take the next number and its slot
@@ -124,27 +133,34 @@ EvringSlot *evring_claim_slow(const Evring *ring, EvringSlot *slot,
  * Between claim and commit the caller fills the words with evring_put() and
  * must not stop for long.  Context: any thread, signal handlers too; no lock.
  *
+ * A number is given out only once the number a lap before it is committed, in
+ * the slot they share; and each is given out once.  So nobody else has the
+ * slot.
+ *
  * Returns: the slot; NULL when the writer of a lap ago is still at it, and
- *          then the number counts as skipped and there is nothing to commit
+ *          then the record counts as dropped and there is nothing to commit
  */
 static inline EvringSlot *evring_claim(const Evring *ring, uint64_t *seq)
 {
-    uint64_t n = 1 + atomic_fetch_add_explicit(&ring->shared->head, 1,
-                                               memory_order_relaxed);
+    uint64_t head = atomic_load_explicit(&ring->shared->head,
+                                         memory_order_relaxed);
+    uint64_t n = head + 1;
+    uint64_t done = n > ring->mask + 1 ? n - ring->mask - 1 : 0;
     EvringSlot *slot = evring_slot(ring, n);
-    uint64_t old = atomic_load_explicit(&slot->state, memory_order_relaxed);
 
-    *seq = n;
-    if (__builtin_expect((old & 1) || old >= 2 * n ||
-                         !atomic_compare_exchange_strong_explicit(
-                             &slot->state, &old, 2 * n - 1,
-                             memory_order_acquire, memory_order_relaxed),
-                         0)) {
-        return evring_claim_slow(ring, slot, n);
+    /* Acquire pairs with evring_commit(): the last writer's words are in. */
+    if (__builtin_expect(
+            atomic_load_explicit(&slot->state,
+                                 memory_order_acquire) != 2 * done ||
+            !atomic_compare_exchange_strong_explicit(
+                &ring->shared->head, &head, n,
+                memory_order_relaxed, memory_order_relaxed), 0)) {
+        return evring_claim_slow(ring, seq);
     }
-    /* Pairs with the acquire fence in evring_read(): mark, then words. */
-    atomic_thread_fence(memory_order_release);
-    return slot;
+    /* The next number's slot, as the next atomic operation waits for it. */
+    __builtin_prefetch(evring_slot(ring, n + 1), 1);
+    *seq = n;
+    return evring_begin(slot, n);
 }
 
 /**
@@ -160,7 +176,7 @@ static inline void evring_put(EvringSlot *slot, unsigned word, uint64_t value)
  */
 static inline void evring_commit(EvringSlot *slot, uint64_t seq)
 {
-    /* Pairs with the acquire in evring_read(): words first, state after. */
+    /* Pairs with the acquire in evring_read() and evring_claim(). */
     atomic_store_explicit(&slot->state, 2 * seq, memory_order_release);
 }
 

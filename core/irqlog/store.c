@@ -311,6 +311,12 @@ bool irqlog_store_object(const IrqlogStore *store, uint32_t id,
     return true;
 }
 
+uint64_t irqlog_store_dropped(const IrqlogStore *store)
+{
+    return atomic_load_explicit(&store->ring.shared->dropped,
+                                memory_order_relaxed);
+}
+
 uint32_t irqlog_store_n_lines(const IrqlogStore *store)
 {
     return read_count(&store->tables->n_lines, IRQLOG_MAX_LINES);

@@ -204,6 +204,11 @@ EvringRead irqlog_store_event_ids(const IrqlogStore *store, uint64_t seq,
  */
 void irqlog_store_run(const IrqlogStore *store, IrqlogRun *run);
 
+/**
+ * irqlog_store_dropped - calls that found the ring busy and are not in it
+ */
+uint64_t irqlog_store_dropped(const IrqlogStore *store);
+
 /* Counts, and entries by id; false for an id that is not there. */
 uint32_t irqlog_store_n_lines(const IrqlogStore *store);
 uint32_t irqlog_store_n_threads(const IrqlogStore *store);

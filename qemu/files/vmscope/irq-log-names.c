@@ -360,13 +360,22 @@ static bool differs(const char *known, const char *now)
     return known && (!now || strcmp(known, now));
 }
 
+/* The path of an object that is in the tree, where it was when logged. */
+static const char *view_path(const TreeView *view, uint64_t addr,
+                             uint64_t parent)
+{
+    Object *obj = (Object *)(uintptr_t)addr;
+    const char *path = g_hash_table_lookup(view->objects, obj);
+
+    return path && (uintptr_t)obj->parent == parent ? path : NULL;
+}
+
 static void name_line(IrqLogSession *session, const TreeView *view,
                       uint32_t id)
 {
     IrqlogLineEntry *entry = &session->store.tables->lines[id];
     uint64_t key = entry->irq ? entry->irq : entry->opaque;
-    const char *path = g_hash_table_lookup(view->objects,
-                                           (void *)(uintptr_t)key);
+    const char *path = view_path(view, key, entry->parent);
     const char *driver = NULL;
     const char *owner = NULL;
     IrqlogLineInfo known;

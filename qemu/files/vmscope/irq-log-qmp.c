@@ -310,33 +310,17 @@ static VmscopeClock *clock_new(void)
     return clock;
 }
 
-/* Numbers that fell out of the ring, or never went in. */
-static uint64_t count_overwritten(const IrqlogStore *store)
-{
-    uint64_t head = evring_head(&store->ring);
-    uint64_t oldest = evring_oldest(&store->ring);
-    uint64_t n = oldest - 1;
-    uint64_t words[EVRING_MAX_WORDS];
-    uint64_t seq;
-
-    if (!atomic_load_explicit(&store->ring.shared->skipped,
-                              memory_order_relaxed)) {
-        return n;
-    }
-    for (seq = oldest; seq <= head; seq++) {
-        n += evring_read(&store->ring, seq, words) == EVRING_SKIPPED;
-    }
-    return n;
-}
-
 static void fill_status(IrqLogStatus *status, IrqLogSession *session)
 {
     const IrqlogStore *store = &session->store;
 
     status->enabled = qatomic_read(&session->enabled);
     status->entries = store->ring.mask + 1;
-    status->overwritten = count_overwritten(store);
-    status->recorded = evring_head(&store->ring);
+    /* What was dropped was raised too, and is not in the ring either. */
+    status->overwritten = evring_oldest(&store->ring) - 1 +
+                          irqlog_store_dropped(store);
+    status->recorded = evring_head(&store->ring) +
+                       irqlog_store_dropped(store);
     status->lines = irqlog_store_n_lines(store);
     status->text = session->text;
     status->text_lost = qatomic_read(&session->text_lost);

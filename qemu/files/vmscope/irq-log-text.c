@@ -38,6 +38,7 @@ typedef struct TextWriter {
     IrqLogSession *session;
     uint64_t next;              /* number of the next event */
     uint64_t lost;              /* since the last that was written */
+    uint64_t dropped;           /* of the ring's, already counted */
     uint64_t events;            /* in the buffer */
     bool regular;               /* never blocks for long */
     size_t used;                /* bytes in the buffer */
@@ -228,6 +229,17 @@ static void put_event(TextWriter *w, const IrqlogEvent *event, uint32_t line,
     w->events++;
 }
 
+/* Events that found the ring busy are lost between two that did not. */
+static void take_dropped(TextWriter *w)
+{
+    uint64_t dropped = irqlog_store_dropped(&w->session->store);
+
+    if (dropped != w->dropped) {
+        add_lost(w, dropped - w->dropped);
+        w->dropped = dropped;
+    }
+}
+
 /* Returns: false when there is nothing more to read now. */
 static bool take_event(TextWriter *w)
 {
@@ -237,6 +249,7 @@ static bool take_event(TextWriter *w)
     uint32_t line;
     uint32_t thread;
 
+    take_dropped(w);
     if (w->next < oldest) {
         add_lost(w, oldest - w->next);
         w->next = oldest;
@@ -246,7 +259,6 @@ static bool take_event(TextWriter *w)
         put_event(w, &event, line, thread);
         break;
     case EVRING_OVERWRITTEN:
-    case EVRING_SKIPPED:
         add_lost(w, 1);
         break;
     default:
@@ -317,16 +329,16 @@ static void put_run(TextWriter *w)
 static void finish_text(TextWriter *w)
 {
     IrqLogSession *session = w->session;
-    uint64_t recorded = evring_head(&session->store.ring);
+    uint64_t head = evring_head(&session->store.ring);
 
     drain(w, DRAIN_MS);
     if (w->done < w->used) {
         add_lost(w, w->events);
         return;
     }
-    add_lost(w, recorded + 1 - w->next);
+    add_lost(w, head + 1 - w->next);
     put_lost(w);
-    w->used += irqlog_print_disabled(w->buffer + w->used, recorded,
+    w->used += irqlog_print_disabled(w->buffer + w->used, head + w->dropped,
                                      session->text_lost);
     flush(w, DRAIN_MS);
 }

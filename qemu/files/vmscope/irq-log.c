@@ -202,23 +202,57 @@ static inline void fill_thread(IrqLogSession *session, IrqlogCall *call)
     }
     call->tid = self.tid;
     call->thread = self.id;
-    if (bql_locked()) {
+}
+
+/*
+ * Sessions come, go and are freed under the big lock only, so whoever holds
+ * it needs nothing more.  Nearly all interrupts are raised that way; the rest
+ * are under RCU.
+ *
+ * Returns: the session; @call knows how to leave
+ */
+static inline IrqLogSession *enter_session(IrqlogCall *call)
+{
+    if (likely(bql_locked())) {
         call->flags |= IRQLOG_FLAG_LOCKED;
+    } else {
+        rcu_read_lock();
     }
+    return qatomic_rcu_read(&current);
+}
+
+static inline void leave_session(const IrqlogCall *call)
+{
+    if (unlikely(!(call->flags & IRQLOG_FLAG_LOCKED))) {
+        rcu_read_unlock();
+    }
+}
+
+/*
+ * Out of line for its array: QEMU is built to clear every variable at entry
+ * to its function, which would cost as much as the rest of the hot path.
+ */
+static __attribute__((noinline))
+void record_with_backtrace(IrqLogSession *session, IrqlogCall *call,
+                           void *frame)
+{
+    uint64_t addrs[IRQLOG_BACKTRACE_MAX];
+
+    call->n_backtrace = take_backtrace(frame, call->caller,
+                                       session->backtrace, addrs);
+    call->backtrace = addrs;
+    irqlog_store_record(&session->store, call);
 }
 
 static inline void record(IrqLogSession *session, IrqlogCall *call,
                           void *frame)
 {
-    uint64_t addrs[IRQLOG_BACKTRACE_MAX];
-
     fill_thread(session, call);
-    if (session->backtrace) {
-        call->n_backtrace = take_backtrace(frame, call->caller,
-                                           session->backtrace, addrs);
-        call->backtrace = addrs;
+    if (unlikely(session->backtrace)) {
+        record_with_backtrace(session, call, frame);
+    } else {
+        irqlog_store_record(&session->store, call);
     }
-    irqlog_store_record(&session->store, call);
 }
 
 static inline void log_call(void *obj, qemu_irq_handler handler, void *opaque,
@@ -233,14 +267,13 @@ static inline void log_call(void *obj, qemu_irq_handler handler, void *opaque,
     };
     IrqLogSession *session;
 
-    rcu_read_lock();
-    session = qatomic_rcu_read(&current);
+    session = enter_session(call);
     call->line = find_line(session, obj, false, &identity);
     if (!session->changes_only ||
         level_changes(session, call->line, call->level)) {
         record(session, call, frame);
     }
-    rcu_read_unlock();
+    leave_session(call);
 }
 
 static void hook_call(void *obj, qemu_irq_handler handler, void *opaque,
@@ -286,13 +319,12 @@ static void hook_message(void *dev, uint64_t address, uint32_t data,
         learn_self();
     }
     call.depth = MIN(current_depth((uintptr_t)frame), UINT8_MAX);
-    rcu_read_lock();
-    session = qatomic_rcu_read(&current);
+    session = enter_session(&call);
     if (session->msi) {
         call.line = find_line(session, dev, true, &identity);
         record(session, &call, frame);
     }
-    rcu_read_unlock();
+    leave_session(&call);
 }
 
 static void session_free(IrqLogSession *session)

@@ -65,7 +65,7 @@ static const BadCase bad_cases[] = {
     { "odd-entries", AT(entries), 65, ERR_FORMAT, "makes no sense" },
     { "huge-entries", AT(entries) + 4, 1, ERR_FORMAT, "makes no sense" },
     { "entries-beyond", AT(entries), 4194304, ERR_FORMAT, "truncated" },
-    { "words", AT(n_words), 33, ERR_FORMAT, "makes no sense" },
+    { "words", AT(n_words), 32, ERR_FORMAT, "makes no sense" },
     { "slot-size", AT(slot_size), 63, ERR_FORMAT, "makes no sense" },
     { "tables-in-header", AT(tables_offset), 64, ERR_FORMAT, "truncated" },
     { "tables-beyond", AT(tables_size), 0x7fffffff, ERR_FORMAT,
