@@ -64,6 +64,18 @@ typedef struct ClockMap {
 ClockKind clock_host_kind(void);
 
 /**
+ * clock_has_tsc - is there a time stamp counter at all, trusted or not?
+ */
+static inline bool clock_has_tsc(void)
+{
+#if defined(__x86_64__)
+    return true;
+#else
+    return false;
+#endif
+}
+
+/**
  * clock_read_triple - read all clocks as nearly at once as can be
  * @kind: what a stamp is
  * @triple: receives the readings; the tightest of a few tries

@@ -298,13 +298,9 @@ static VmscopeClock *clock_new(void)
     VmscopeClock *clock = g_new0(VmscopeClock, 1);
     ClockTriple now;
 
-#if defined(__x86_64__)
-    clock_read_triple(CLOCK_KIND_TSC, &now);
-    clock->has_tsc = true;
-    clock->tsc = now.stamp;
-#else
-    clock_read_triple(CLOCK_KIND_NS, &now);
-#endif
+    clock->has_tsc = clock_has_tsc();
+    clock_read_triple(clock->has_tsc ? CLOCK_KIND_TSC : CLOCK_KIND_NS, &now);
+    clock->tsc = clock->has_tsc ? now.stamp : 0;
     clock->monotonic_ns = now.monotonic_ns;
     clock->realtime_ns = now.realtime_ns;
     return clock;

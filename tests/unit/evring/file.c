@@ -27,6 +27,32 @@ static EvringHeader *new_file(uint64_t *size)
     return header;
 }
 
+#define AT(field) offsetof(EvringHeader, field)
+
+/* Where docs/formats/ring-v1.md says things are. */
+static void test_format(void)
+{
+    g_assert_cmpuint(AT(content), ==, 16);
+    g_assert_cmpuint(AT(entries), ==, 24);
+    g_assert_cmpuint(AT(n_words), ==, 32);
+    g_assert_cmpuint(AT(tables_offset), ==, 40);
+    g_assert_cmpuint(AT(heads_offset), ==, 56);
+    g_assert_cmpuint(AT(size), ==, 72);
+    g_assert_cmpuint(AT(pid), ==, 80);
+    g_assert_cmpuint(AT(load_base), ==, 88);
+    g_assert_cmpuint(AT(begin), ==, 96);
+    g_assert_cmpuint(AT(state), ==, 120);
+    g_assert_cmpuint(AT(end_stamp), ==, 128);
+    g_assert_cmpuint(AT(build_id), ==, 136);
+    g_assert_cmpuint(AT(exe), ==, 184);
+    g_assert_cmpuint(AT(clock), ==, 4096);
+    g_assert_cmpuint(offsetof(ClockMap, n_segments), ==, 8);
+    g_assert_cmpuint(offsetof(ClockMap, segments), ==, 16);
+    g_assert_cmpuint(sizeof(ClockSegment), ==, 32);
+    g_assert_cmpuint(offsetof(EvringHead, dropped), ==, 64);
+    g_assert_cmpuint(offsetof(EvringSlot, words), ==, 8);
+}
+
 static void test_layout(void)
 {
     uint64_t size;
@@ -52,8 +78,6 @@ typedef struct BadCase {
     ErrCode code;
     const char *reason;     /* part of the sentence */
 } BadCase;
-
-#define AT(field) offsetof(EvringHeader, field)
 
 static const BadCase bad_cases[] = {
     { "magic", AT(magic), 0, ERR_FORMAT, "not a vmscope ring" },
@@ -112,6 +136,7 @@ int main(int argc, char **argv)
     size_t i;
 
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/evring/file/format", test_format);
     g_test_add_func("/evring/file/layout", test_layout);
     for (i = 0; i < G_N_ELEMENTS(bad_cases); i++) {
         g_autofree char *path = g_strdup_printf("/evring/file/bad/%s",

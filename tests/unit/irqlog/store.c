@@ -43,6 +43,20 @@ static uint32_t add_line(TestStore *t, const char *path)
     return irqlog_store_add_line(&t->store, &line, 0x4000);
 }
 
+/* Where docs/formats/ring-v1.md says things are. */
+static void test_format(void)
+{
+    g_assert_cmpuint(offsetof(IrqlogTables, heap_used), ==, 12);
+    g_assert_cmpuint(offsetof(IrqlogTables, lines), ==, 64);
+    g_assert_cmpuint(sizeof(IrqlogLineEntry), ==, 64);
+    g_assert_cmpuint(offsetof(IrqlogLineEntry, n), ==, 32);
+    g_assert_cmpuint(offsetof(IrqlogLineEntry, path), ==, 40);
+    g_assert_cmpuint(sizeof(IrqlogThreadEntry), ==, 16);
+    g_assert_cmpuint(sizeof(IrqlogObjectEntry), ==, 32);
+    g_assert_cmpuint(offsetof(IrqlogTables, heap), ==,
+                     64 + 64 * 4096 + 16 * 1024 + 32 * 256);
+}
+
 static void test_call(void)
 {
     static const uint64_t frames[] = { 0xa1, 0xa2, 0xa3 };
@@ -268,6 +282,7 @@ static void test_damaged_tables(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/irqlog/store/format", test_format);
     g_test_add_func("/irqlog/store/call", test_call);
     g_test_add_func("/irqlog/store/message", test_message);
     g_test_add_func("/irqlog/store/named-later", test_named_later);

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef VMSCOPE_TESTS_HARNESS_H
-#define VMSCOPE_TESTS_HARNESS_H
+#ifndef TESTS_VMSCOPE_HARNESS_H
+#define TESTS_VMSCOPE_HARNESS_H
 
 #include "vmscope/irq-log.h"
 
