@@ -1,0 +1,50 @@
+/*
+ * fuzz/irqlog/corpus-test: the fuzz target's property over files, each whole
+ * and cut short at every byte.
+ *
+ *   corpus-test FILE...
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "round-trip.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_MAX = 1 << 20, CUT_MAX = 4096 };
+
+static char data[FILE_MAX];
+
+static int check_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    size_t len;
+    size_t cut;
+
+    if (!file) {
+        return 0;
+    }
+    len = fread(data, 1, sizeof(data), file);
+    fclose(file);
+    round_trip_check(data, len);
+    for (cut = 0; cut < len && cut < CUT_MAX; cut++) {
+        round_trip_check(data, cut);
+    }
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    int i;
+
+    printf("1..%d\n", argc - 1);
+    for (i = 1; i < argc; i++) {
+        const char *name = strrchr(argv[i], '/');
+
+        printf("%s %d - %s\n", check_file(argv[i]) ? "ok" : "not ok", i,
+               name ? name + 1 : argv[i]);
+        fflush(stdout);
+    }
+    return 0;
+}

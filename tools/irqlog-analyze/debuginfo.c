@@ -1,0 +1,296 @@
+/*
+ * debuginfo: see debuginfo.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "debuginfo.h"
+
+#include "map.h"
+#include "message.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Longest build-id that is looked at, in bytes. */
+enum { BUILD_ID_MAX = 64 };
+
+struct DebugFile {
+    Dwfl *dwfl;
+    Dwfl_Module *module;
+    char build_id[2 * BUILD_ID_MAX + 1];
+};
+
+static bool elf_error(const char *path, Err *err)
+{
+    err_set(err, ERR_FORMAT, "%s: %s", path, elf_errmsg(-1));
+    return false;
+}
+
+static bool read_layout(Elf *elf, ElfLayout *layout)
+{
+    GElf_Ehdr header;
+    GElf_Phdr segment;
+    size_t n;
+    size_t i;
+
+    memset(layout, 0, sizeof(*layout));
+    if (!gelf_getehdr(elf, &header) || elf_getphdrnum(elf, &n)) {
+        return false;
+    }
+    layout->fixed = header.e_type == ET_EXEC;
+    for (i = 0; i < n; i++) {
+        if (gelf_getphdr(elf, (int)i, &segment) &&
+            segment.p_type == PT_LOAD && segment.p_offset < 4096) {
+            layout->known = true;
+            layout->vaddr = segment.p_vaddr - segment.p_offset;
+            break;
+        }
+    }
+    return true;
+}
+
+bool debuginfo_layout(const char *path, ElfLayout *layout, Err *err)
+{
+    bool result;
+    Elf *elf;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    elf_version(EV_CURRENT);
+    elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    result = (elf && read_layout(elf, layout)) || elf_error(path, err);
+    elf_end(elf);
+    close(fd);
+    return result;
+}
+
+static void read_build_id(DebugFile *file)
+{
+    const unsigned char *bits;
+    GElf_Addr address;
+    int n = dwfl_module_build_id(file->module, &bits, &address);
+    int i;
+
+    for (i = 0; i < n && i < BUILD_ID_MAX; i++) {
+        sprintf(file->build_id + 2 * i, "%02x", bits[i]);
+    }
+}
+
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = dwfl_build_id_find_elf,     /* never asked: it is reported */
+    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
+};
+
+static bool report(DebugFile *file, const char *path, uint64_t bias)
+{
+    dwfl_report_begin(file->dwfl);
+    file->module = dwfl_report_elf(file->dwfl, "program", path, -1, bias,
+                                   true);
+    return dwfl_report_end(file->dwfl, NULL, NULL) == 0 && file->module;
+}
+
+DebugFile *debuginfo_open(const char *path, uint64_t bias, Err *err)
+{
+    DebugFile *file;
+
+    if (access(path, R_OK)) {
+        err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    file = calloc(1, sizeof(*file));
+    if (!file) {
+        die_no_memory();
+    }
+    file->dwfl = dwfl_begin(&callbacks);
+    if (!file->dwfl || !report(file, path, bias)) {
+        err_set(err, ERR_FORMAT, "%s: %s", path, dwfl_errmsg(-1));
+        debuginfo_close(file);
+        return NULL;
+    }
+    read_build_id(file);
+    return file;
+}
+
+void debuginfo_close(DebugFile *file)
+{
+    if (file) {
+        dwfl_end(file->dwfl);
+        free(file);
+    }
+}
+
+const char *debuginfo_build_id(const DebugFile *file)
+{
+    return file->build_id;
+}
+
+void debuginfo_range(const DebugFile *file, uint64_t *start, uint64_t *end)
+{
+    Dwarf_Addr low;
+    Dwarf_Addr high;
+
+    dwfl_module_info(file->module, NULL, &low, &high, NULL, NULL, NULL, NULL);
+    *start = low;
+    *end = high;
+}
+
+/* Some compilers write no table of addresses: ask every unit. */
+static Dwarf_Die *search_units(DebugFile *file, uint64_t pc, Dwarf_Addr *bias)
+{
+    Dwarf_Die *unit = NULL;
+
+    do {
+        unit = dwfl_module_nextcu(file->module, unit, bias);
+    } while (unit && dwarf_haspc(unit, pc - *bias) != 1);
+    return unit;
+}
+
+static Dwarf_Die *find_unit(DebugFile *file, uint64_t pc, Dwarf_Addr *bias)
+{
+    Dwarf_Die *unit = dwfl_module_addrdie(file->module, pc, bias);
+
+    return unit ? unit : search_units(file, pc, bias);
+}
+
+static bool is_function(Dwarf_Die *die)
+{
+    int tag = dwarf_tag(die);
+
+    return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine ||
+           tag == DW_TAG_entry_point;
+}
+
+static unsigned call_number(Dwarf_Die *die, unsigned name)
+{
+    Dwarf_Attribute attr;
+    Dwarf_Word value;
+
+    if (!dwarf_attr(die, name, &attr) || dwarf_formudata(&attr, &value)) {
+        return 0;
+    }
+    return (unsigned)value;
+}
+
+static const char *unit_folder(Dwarf_Die *unit)
+{
+    Dwarf_Attribute attr;
+
+    return dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attr));
+}
+
+/* Where the inlined function @die was called. */
+static Place call_place(Dwarf_Die *die)
+{
+    Place place = { .line = call_number(die, DW_AT_call_line) };
+    unsigned index = call_number(die, DW_AT_call_file);
+    Dwarf_Files *files;
+    Dwarf_Die unit;
+    size_t n;
+
+    if (dwarf_diecu(die, &unit, NULL, NULL) &&
+        !dwarf_getsrcfiles(&unit, &files, &n) && index < n) {
+        place.file = dwarf_filesrc(files, index, NULL, NULL);
+        place.folder = unit_folder(&unit);
+    }
+    return place;
+}
+
+/* The functions in @scopes, each with the place in it that is being run. */
+static void add_functions(Symbol *symbol, Dwarf_Die *scopes, int n,
+                          Place place)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (!is_function(&scopes[i])) {
+            continue;
+        }
+        symbol_add(symbol, dwarf_diename(&scopes[i]), &place, 0);
+        if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine) {
+            break;
+        }
+        place = call_place(&scopes[i]);
+    }
+}
+
+/*
+ * dwarf_getscopes() leaves an inlined function by way of where it is defined;
+ * dwarf_getscopes_die() by way of where it was inlined, which is wanted here.
+ */
+static bool add_scopes(Symbol *symbol, Dwarf_Die *unit, Dwarf_Addr pc,
+                       const Place *place)
+{
+    Dwarf_Die *scopes = NULL;
+    Dwarf_Die innermost;
+    int n = dwarf_getscopes(unit, pc, &scopes);
+
+    if (n <= 0) {
+        return false;
+    }
+    innermost = scopes[0];
+    free(scopes);
+    scopes = NULL;
+    n = dwarf_getscopes_die(&innermost, &scopes);
+    if (n > 0) {
+        add_functions(symbol, scopes, n, *place);
+        free(scopes);
+    }
+    return symbol->n_frames > 0;
+}
+
+static Place find_place(DebugFile *file, uint64_t pc)
+{
+    Dwfl_Line *line = dwfl_module_getsrc(file->module, pc);
+    Place place = {};
+    int n = 0;
+
+    if (line) {
+        place.file = dwfl_lineinfo(line, NULL, &n, NULL, NULL, NULL);
+        place.folder = dwfl_line_comp_dir(line);
+        place.line = n > 0 ? (unsigned)n : 0;
+    }
+    return place;
+}
+
+static const char *find_symbol(DebugFile *file, uint64_t pc,
+                               uint64_t *offset)
+{
+    GElf_Sym sym;
+    GElf_Off from_start = 0;
+    const char *name = dwfl_module_addrinfo(file->module, pc, &from_start,
+                                            &sym, NULL, NULL, NULL);
+
+    *offset = from_start;
+    return name && *name ? name : NULL;
+}
+
+bool debuginfo_lookup(DebugFile *file, uint64_t pc, Symbol *symbol)
+{
+    Place place = find_place(file, pc);
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = find_unit(file, pc, &bias);
+    const char *name;
+    uint64_t offset;
+
+    if (unit && add_scopes(symbol, unit, pc - bias, &place)) {
+        return true;
+    }
+    name = find_symbol(file, pc, &offset);
+    if (!name && !place.file) {
+        return false;
+    }
+    symbol_add(symbol, name, &place, offset);
+    return true;
+}

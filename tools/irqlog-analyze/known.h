@@ -1,0 +1,50 @@
+/*
+ * known: what has been told of threads and lines, besides the events.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef IRQLOG_ANALYZE_KNOWN_H
+#define IRQLOG_ANALYZE_KNOWN_H
+
+#include "irqlog/event.h"
+#include "map.h"
+
+/* Strings are owned by Known; NULL: not told. */
+typedef struct KnownThread {
+    char *name;             /* as the log says */
+    char *role;
+    char *host;             /* as the host says, of --pid */
+    bool asked;             /* the host, already */
+} KnownThread;
+
+typedef struct KnownLine {
+    char *driven_by;
+    char *owner;
+} KnownLine;
+
+typedef struct Known {
+    uint32_t pid;           /* of --pid; 0: the host is not asked */
+    Map thread_index;       /* tid to index plus 1 */
+    KnownThread *threads;
+    size_t n_threads;
+    size_t threads_room;
+    Map line_index;         /* address to index plus 1 */
+    KnownLine *lines;
+    size_t n_lines;
+    size_t lines_room;
+} Known;
+
+void known_clear(Known *known);
+void known_add_thread(Known *known, const IrqlogThreadInfo *info);
+void known_add_line(Known *known, const IrqlogLineInfo *info);
+
+/* Borrowed until the next call; never NULL. */
+const KnownThread *known_thread(Known *known, uint32_t tid);
+
+/* Borrowed until the next call; NULL when nothing was told. */
+const KnownLine *known_line(const Known *known, uint64_t irq);
+
+/* What a thread is called: the host's name, its role, or its name. */
+const char *known_thread_label(const KnownThread *thread);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * out: standard output, buffered, with its first failure remembered.
+ *
+ * Views write without looking back; the main loop asks out_failed().  What a
+ * failure means for the exit code is main.c's business.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef IRQLOG_ANALYZE_OUT_H
+#define IRQLOG_ANALYZE_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Out {
+    int fd;
+    int error;          /* errno of the first write that failed; 0: none */
+    size_t used;
+    char buf[1 << 16];
+} Out;
+
+void out_init(Out *out, int fd);
+void out_bytes(Out *out, const char *bytes, size_t len);
+void out_text(Out *out, const char *text);
+void out_char(Out *out, char c);
+void out_dec(Out *out, uint64_t value);
+void out_signed(Out *out, int64_t value);
+void out_hex(Out *out, uint64_t value);
+
+/* For what is not written once an event. */
+void out_printf(Out *out, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/**
+ * out_safe - write text that may hold anything
+ *
+ * Bytes below 0x20, 0x7f and backslashes become \xNN, as in the log itself,
+ * so that a name cannot break a line or command a terminal.
+ */
+void out_safe(Out *out, const char *text);
+
+bool out_flush(Out *out);
+bool out_failed(const Out *out);
+
+#endif

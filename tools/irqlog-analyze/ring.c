@@ -1,0 +1,231 @@
+/*
+ * ring: see ring.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "ring.h"
+
+#include "irqlog/store.h"
+#include "message.h"
+#include "stop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    FOLLOW_MS = 100,
+    PENDING_TRIES = 10,     /* looks at an event that is being written */
+};
+
+typedef struct Reader {
+    IrqlogStore store;
+    IrqlogItemFn *fn;
+    void *opaque;
+    bool follow;
+    uint64_t next;          /* number of the event to be read */
+    uint64_t lost;          /* not yet told */
+    unsigned tries;         /* looks at @next that found it being written */
+    uint32_t n_objects;     /* handed on so far */
+    uint32_t n_threads;
+    uint32_t n_lines;
+    IrqlogItem item;
+    char raw[IRQLOG_TEXT_MAX];
+} Reader;
+
+bool ring_is_ring(const Input *input)
+{
+    size_t len;
+    const char *first = input_peek(input, &len);
+
+    return len >= sizeof(EVRING_MAGIC) &&
+           !memcmp(first, EVRING_MAGIC, sizeof(EVRING_MAGIC));
+}
+
+static bool hand_on(Reader *reader, IrqlogItemType type)
+{
+    reader->item.type = type;
+    reader->item.raw = reader->raw;
+    return reader->fn(reader->opaque, &reader->item);
+}
+
+static bool give_run(Reader *reader)
+{
+    memset(&reader->item, 0, sizeof(reader->item));
+    irqlog_store_run(&reader->store, &reader->item.run);
+    return hand_on(reader, IRQLOG_ITEM_RUN);
+}
+
+/* What has been added to the tables since the last look. */
+static bool give_tables(Reader *reader)
+{
+    const IrqlogStore *store = &reader->store;
+    IrqlogItem *item = &reader->item;
+
+    for (; reader->n_objects < irqlog_store_n_objects(store);
+         reader->n_objects++) {
+        if (irqlog_store_object(store, reader->n_objects, &item->object) &&
+            !hand_on(reader, IRQLOG_ITEM_OBJECT)) {
+            return false;
+        }
+    }
+    for (; reader->n_threads < irqlog_store_n_threads(store);
+         reader->n_threads++) {
+        if (irqlog_store_thread(store, reader->n_threads, &item->thread) &&
+            !hand_on(reader, IRQLOG_ITEM_THREAD)) {
+            return false;
+        }
+    }
+    for (; reader->n_lines < irqlog_store_n_lines(store); reader->n_lines++) {
+        if (irqlog_store_line(store, reader->n_lines, &item->line) &&
+            !hand_on(reader, IRQLOG_ITEM_LINE)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool give_lost(Reader *reader)
+{
+    if (!reader->lost) {
+        return true;
+    }
+    reader->item.lost = reader->lost;
+    reader->lost = 0;
+    return hand_on(reader, IRQLOG_ITEM_LOST);
+}
+
+static bool give_event(Reader *reader, const IrqlogEvent *event)
+{
+    if (!give_lost(reader)) {
+        return false;
+    }
+    reader->item.event = *event;
+    reader->item.raw_len = irqlog_print_event(reader->raw, event);
+    return hand_on(reader, IRQLOG_ITEM_EVENT);
+}
+
+/* Whether an event that is being written is worth another look. */
+static bool try_again(Reader *reader)
+{
+    return reader->follow && ++reader->tries < PENDING_TRIES;
+}
+
+/* All there is now; false when there is no sense in going on. */
+static bool give_events(Reader *reader)
+{
+    uint64_t oldest = evring_oldest(&reader->store.ring);
+    uint64_t head = evring_head(&reader->store.ring);
+    IrqlogEvent event;
+    EvringRead result;
+
+    if (reader->next < oldest) {
+        reader->lost += oldest - reader->next;
+        reader->next = oldest;
+    }
+    for (; reader->next <= head; reader->next++) {
+        result = irqlog_store_event(&reader->store, reader->next, &event);
+        if (result == EVRING_PENDING && try_again(reader)) {
+            break;
+        }
+        reader->tries = 0;
+        if (result != EVRING_OK) {
+            reader->lost++;
+        } else if (!give_event(reader, &event)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool give_all(Reader *reader)
+{
+    return give_tables(reader) && give_events(reader);
+}
+
+static void read_store(Reader *reader)
+{
+    bool more = give_run(reader) && give_all(reader);
+
+    while (more && reader->follow && !stop_asked) {
+        reader->item.raw_len = 0;
+        stop_or_sleep_ms(FOLLOW_MS);
+        more = give_all(reader);
+    }
+    give_lost(reader);
+}
+
+/* Mapping needs a file: make one of what comes through a pipe. */
+static int copy_input(Input *input, Err *err)
+{
+    int fd = memfd_create("ring", MFD_CLOEXEC);
+    InputResult result = INPUT_DATA;
+    const char *data;
+    size_t len;
+
+    while (fd >= 0 && result != INPUT_END) {
+        result = input_read(input, &data, &len, err);
+        if (result == INPUT_FAILED) {
+            close(fd);
+            return -1;
+        }
+        if (result == INPUT_DATA && write(fd, data, len) != (ssize_t)len) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    if (fd < 0) {
+        err_set(err, ERR_NOMEM, "%s: %s", input_name(input), strerror(errno));
+    }
+    return fd;
+}
+
+static bool map_and_read(Input *input, int fd, Reader *reader, Err *err)
+{
+    struct stat st;
+    void *mem;
+    bool result;
+
+    if (fstat(fd, &st)) {
+        err_set(err, ERR_IO, "%s: %s", input_name(input), strerror(errno));
+        return false;
+    }
+    mem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (mem == MAP_FAILED) {
+        err_set(err, ERR_IO, "%s: %s", input_name(input), strerror(errno));
+        return false;
+    }
+    result = irqlog_store_attach(&reader->store, mem, (uint64_t)st.st_size,
+                                 err);
+    if (result) {
+        read_store(reader);
+    } else {
+        err_prefix(err, "%s: ", input_name(input));
+    }
+    munmap(mem, (size_t)st.st_size);
+    return result;
+}
+
+bool ring_read(Input *input, IrqlogItemFn *fn, void *opaque, Err *err)
+{
+    static Reader reader;
+    bool direct = input->regular && !input->zipped;
+    int fd = direct ? input->fd : copy_input(input, err);
+    bool result;
+
+    if (fd < 0) {
+        return false;
+    }
+    memset(&reader, 0, sizeof(reader));
+    reader.fn = fn;
+    reader.opaque = opaque;
+    reader.follow = input->follow && direct;
+    reader.next = 1;
+    result = map_and_read(input, fd, &reader, err);
+    if (!direct) {
+        close(fd);
+    }
+    return result;
+}
