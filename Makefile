@@ -1,0 +1,55 @@
+# The front door: every target calls one script, and each script's head says
+# what it does.  Meson builds core and tools (meson.build), QEMU's own meson
+# builds QEMU; make only forwards, so there is nothing to configure here.
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+# QEMU_VERSION, QEMU_SRC, DEBIAN_MIRROR, JOBS, PREFIX, DESTDIR: environment or
+# command line, both reach the scripts.
+export QEMU_VERSION QEMU_SRC DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR JOBS
+export PREFIX DESTDIR FUZZ_SECONDS
+
+SETUP := scripts/setup
+
+.PHONY: all qemu tools guest demo check check-setup check-unit check-cli \
+	check-vm check-guest check-asan check-qemu check-versions bench fuzz \
+	install clean distclean help
+
+all: qemu tools guest
+
+qemu:
+	@$(SETUP)/qemu --main
+
+tools:
+	@$(SETUP)/tools
+
+guest:
+	@$(SETUP)/guest
+
+demo: qemu tools
+	@scripts/demo/run
+
+check:
+	@$(SETUP)/check
+
+check-setup check-unit check-cli check-vm check-guest check-asan check-qemu \
+check-versions:
+	@$(SETUP)/check $(@:check-%=%)
+
+bench:
+	@$(SETUP)/bench
+
+fuzz:
+	@$(SETUP)/fuzz
+
+install: qemu tools
+	@$(SETUP)/install
+
+clean:
+	@$(SETUP)/clean
+
+distclean:
+	@$(SETUP)/clean --all
+
+help:
+	@$(SETUP)/help
