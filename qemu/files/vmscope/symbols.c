@@ -24,10 +24,10 @@ static char *describe(const char *name, uint64_t offset)
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Dwfl *dwfl;
 
-/* No debuginfod: nothing here goes to the network. */
+/* Debug files by build ID only: the standard search may ask the network. */
 static const Dwfl_Callbacks callbacks = {
     .find_elf = dwfl_linux_proc_find_elf,
-    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .find_debuginfo = dwfl_build_id_find_debuginfo,
 };
 
 /* Again when an address is in no known module: one may be new. */
