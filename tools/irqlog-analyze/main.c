@@ -127,7 +127,8 @@ static int read_log(Program *program, Input *input)
     Err err;
 
     if (ring_is_ring(input)) {
-        used = ring_read(input, session_item, &program->session, &err);
+        used = ring_read(input, session_item, session_idle,
+                         &program->session, &err);
         complete = used;
     } else {
         complete = read_text(program, input, &err);

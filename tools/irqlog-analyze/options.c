@@ -59,7 +59,7 @@ static const char help[] =
 "\n"
 "What is shown:\n"
 "      --no-raw         leave out the log's own lines\n"
-"      --summary        counts, rates, storms, gaps, times from raise to lower\n"
+"      --summary        counts, rates, storms, gaps, time from raise to lower\n"
 "      --top N          entries in each list of the summary, 0 for all (10)\n"
 "      --json           an object a line; with --summary one object\n"
 "      --follow         go on as the log grows, like tail -F; Ctrl-C ends it\n"

@@ -23,6 +23,7 @@ enum {
 typedef struct Reader {
     IrqlogStore store;
     IrqlogItemFn *fn;
+    void (*idle)(void *opaque);
     void *opaque;
     bool follow;
     uint64_t next;          /* number of the event to be read */
@@ -151,9 +152,12 @@ static void read_store(Reader *reader)
 
     while (more && reader->follow && !stop_asked) {
         reader->item.raw_len = 0;
+        reader->idle(reader->opaque);
         stop_or_sleep_ms(FOLLOW_MS);
         more = give_all(reader);
     }
+    /* Where they would have stood is not known. */
+    reader->lost += irqlog_store_dropped(&reader->store);
     give_lost(reader);
 }
 
@@ -208,7 +212,8 @@ static bool map_and_read(Input *input, int fd, Reader *reader, Err *err)
     return result;
 }
 
-bool ring_read(Input *input, IrqlogItemFn *fn, void *opaque, Err *err)
+bool ring_read(Input *input, IrqlogItemFn *fn, void (*idle)(void *opaque),
+               void *opaque, Err *err)
 {
     static Reader reader;
     bool direct = input->regular && !input->zipped;
@@ -220,6 +225,7 @@ bool ring_read(Input *input, IrqlogItemFn *fn, void *opaque, Err *err)
     }
     memset(&reader, 0, sizeof(reader));
     reader.fn = fn;
+    reader.idle = idle;
     reader.opaque = opaque;
     reader.follow = input->follow && direct;
     reader.next = 1;

@@ -16,12 +16,14 @@ bool ring_is_ring(const Input *input);
  * ring_read - hand on all that a ring holds
  * @input: a ring; a pipe or a compressed file is copied first
  * @fn: gets the run, objects, threads, lines, events, and what was lost
+ * @idle: called when there is nothing more for now
  * @err: says why it cannot be read
  *
  * With input->follow, goes on as the ring is written, until stop_asked.
  *
  * Returns: false when it cannot be read
  */
-bool ring_read(Input *input, IrqlogItemFn *fn, void *opaque, Err *err);
+bool ring_read(Input *input, IrqlogItemFn *fn, void (*idle)(void *opaque),
+               void *opaque, Err *err);
 
 #endif

@@ -92,6 +92,13 @@ bool session_item(void *opaque, const IrqlogItem *item)
     return !stop_asked && !out_failed(session->out);
 }
 
+void session_idle(void *opaque)
+{
+    Session *session = opaque;
+
+    out_flush(session->out);
+}
+
 void session_end(Session *session)
 {
     session->view->end(session->state);

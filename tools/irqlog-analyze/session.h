@@ -51,6 +51,9 @@ void session_begin(Session *session, const Options *opt, Out *out);
 /* An IrqlogItemFn; false when there is no sense in going on. */
 bool session_item(void *opaque, const IrqlogItem *item);
 
+/* There is nothing more for now: let what there was be seen. */
+void session_idle(void *opaque);
+
 /* The end of output, and of @session. */
 void session_end(Session *session);
 

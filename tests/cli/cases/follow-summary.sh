@@ -6,7 +6,13 @@
 
 "$ANALYZE" --follow --summary "$LOGS/course.log" > out.txt 2> err.txt &
 pid=$!
-sleep 0.5
+all_read()
+{
+    grep -q "^pos:[[:space:]]*$(stat -c %s "$LOGS/course.log")$" \
+        /proc/$pid/fdinfo/3
+}
+wait_for 20 all_read 2> /dev/null || echo "not all is read"
+sleep 0.2
 [ -s out.txt ] && echo "too early"
 kill -INT $pid
 wait $pid

@@ -7,7 +7,7 @@
 
 "$FIXTURES/raise" bare 60 > raise.log &
 pid=$!
-wait_for 10 grep -q 'time=3000' raise.log
+wait_for 30 grep -q 'time=3000' raise.log
 analyze --no-raw --pid $pid raise.log | hide | callers
 echo "== with --binary"
 analyze --no-raw --pid $pid --binary "$FIXTURES/raise" raise.log | hide | callers
@@ -18,7 +18,7 @@ echo "== stripped, with a debug file beside it"
 kill $pid
 "$FIXTURES/raise-linked" bare 60 > raise.log &
 pid=$!
-wait_for 10 grep -q 'time=3000' raise.log
+wait_for 30 grep -q 'time=3000' raise.log
 analyze --no-raw --pid $pid raise.log | hide | callers
 kill $pid
 wait 2> /dev/null

@@ -9,7 +9,7 @@ mkfifo pipe
 pid=$!
 exec 3> pipe
 cat "$LOGS/old.log" >&3
-wait_for 10 grep -q '^  tid=' out.txt && echo shown
+wait_for 30 grep -q '^  tid=' out.txt && echo shown
 exec 3>&-
 wait $pid
 echo "exit $?"

@@ -1,4 +1,4 @@
-# A ring file is followed too.
+# A ring file is followed too: what is in it is shown at once.
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash source=tests/cli/common.sh
@@ -7,7 +7,8 @@
 "$FIXTURES/ring" all.ring all.log 64 50
 "$ANALYZE" --follow --no-raw all.ring > out.txt 2> err.txt &
 pid=$!
-sleep 0.5
+shown() { [ "$(grep -c '^- time=' out.txt)" = 50 ]; }
+wait_for 20 shown || echo "not all events are shown"
 kill -INT $pid
 wait $pid
 echo "exit $?"
