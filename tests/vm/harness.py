@@ -7,6 +7,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 
 import os
+import re
 import shutil
 import socket
 import struct
@@ -26,6 +27,8 @@ ANALYZE = os.environ.get(
     'IRQLOG_ANALYZE', os.path.join(BUILD, 'core', 'tools', 'irqlog-analyze',
                                    'irqlog-analyze'))
 
+SANITIZER = re.compile(r'runtime error:|(Address|Thread|Leak)Sanitizer')
+
 _machines = []
 _folders = []
 
@@ -42,12 +45,18 @@ def folder():
 
 
 def clean_up():
+    """End what the test started; fails if a sanitizer had something to say."""
+    reports = []
     for machine in _machines:
         machine.stop()
+        reports += [line for line in machine.stderr().splitlines()
+                    if SANITIZER.search(line)]
     _machines.clear()
     for path in _folders:
         shutil.rmtree(path, ignore_errors=True)
     _folders.clear()
+    if reports:
+        raise AssertionError('; '.join(reports[:5]))
 
 
 class Qtest:

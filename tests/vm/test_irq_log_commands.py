@@ -231,7 +231,7 @@ def test_pipe_that_nobody_reads():
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     machine.cmd('irq-log-set', enable=True, log_file=fifo)
     wait_for('more than a pipe holds', lambda: machine.cmd(
-        'query-irq-log-status')['recorded'] > 3000)
+        'query-irq-log-status')['recorded'] > 800)
     started = time.monotonic()
     machine.cmd('irq-log-set', enable=False)
     assert time.monotonic() - started < 10
