@@ -18,8 +18,11 @@ def test_program():
     build = os.path.dirname(os.path.realpath(QEMU))
     if not os.path.exists(os.path.join(build, 'build.ninja')):
         raise Skip(f'{QEMU} is not in its build folder')
-    subprocess.run(['ninja', '-C', build, PROGRAM], check=True, timeout=900,
-                   stdout=subprocess.DEVNULL)
+    made = subprocess.run(['ninja', '-C', build, PROGRAM], timeout=900,
+                          capture_output=True, text=True)
+    if 'unknown target' in made.stdout + made.stderr:
+        raise Skip('it is for QEMU 10.0 and newer')
+    assert made.returncode == 0, made.stdout + made.stderr
     done = subprocess.run([os.path.join(build, PROGRAM)], timeout=300,
                           capture_output=True, text=True)
     cases = [line for line in done.stdout.splitlines()
