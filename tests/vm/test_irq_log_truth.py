@@ -18,7 +18,7 @@ BAR = 0xfeb00000
 def traced_boot(machine_type):
     machine = Machine('-M', machine_type, '-m', '64', '-smp', '2',
                       '-trace', 'pic_set_irq', '-trace', 'ioapic_set_irq',
-                      '--preconfig')
+                      '-trace', 'qemu_set_irq', '--preconfig')
     machine.cmd('irq-log-set', enable=True, text=False, entries=4194304)
     machine.cmd('x-exit-preconfig')
     wait_for('4,000 events', lambda: machine.cmd(
@@ -79,6 +79,19 @@ def test_pc_boot_same_as_trace_events():
 
 def test_q35_boot_same_as_trace_events():
     check_same_as_trace('q35')
+
+
+def test_own_trace_event():
+    """The trace event tells of the same calls, also while the log is off."""
+    text, entries = traced_boot('pc')
+    traced = [(int(n), int(level)) for n, level in re.findall(
+        r'qemu_set_irq irq=0x\w+ handler=0x\w+ opaque=\S+ n=(\d+) '
+        r'level=(\d+)', text)]
+    logged = [(e['irq-line'], e['level']) for e in entries
+              if e.get('handler-symbol') != 'pci_irq_handler' or
+              'gpio' in e['path']]
+    assert len(logged) > 1000
+    assert logged == traced[:len(logged)]
 
 
 class Edu:
