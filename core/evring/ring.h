@@ -157,8 +157,6 @@ static inline EvringSlot *evring_claim(const Evring *ring, uint64_t *seq)
                 memory_order_relaxed, memory_order_relaxed), 0)) {
         return evring_claim_slow(ring, seq);
     }
-    /* The next number's slot, as the next atomic operation waits for it. */
-    __builtin_prefetch(evring_slot(ring, n + 1), 1);
     *seq = n;
     return evring_begin(slot, n);
 }

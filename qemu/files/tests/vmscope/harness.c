@@ -17,6 +17,7 @@
 #include "monitor/monitor.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
+#include "trace/control.h"
 #include "vmscope/compat.h"
 #include "harness.h"
 
@@ -93,6 +94,7 @@ void harness_init(void)
 {
     type_register_static(&bus_type);
     module_call_init(MODULE_INIT_TRACE);
+    trace_init_backends();
     module_call_init(MODULE_INIT_QOM);
     qemu_init_main_loop(&error_abort);
     harness_locked = true;
