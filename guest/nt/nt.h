@@ -1,0 +1,328 @@
+/*
+ * The NT test guest: what its files share.
+ *
+ * The guest keeps two books.  Private state (Thread, Process, Cpu below) is
+ * what it runs on; the Windows-like objects are written for the observer at
+ * the offsets of the chosen row and are never needed to go on running, so
+ * that hostile mode may spoil them.  The one exception is what the processor
+ * itself reads: page tables, descriptor tables, GS base.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef NT_H
+#define NT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "phys.h"
+#include "tables.h"
+
+enum { PAGE = 4096, MAX_CPUS = 8, MAX_THREADS = 96, MAX_PROCESSES = 20 };
+enum { PROCESS_THREADS = 8, STACK_PAGES = 6 };
+
+/* One 2 MiB stretch of user space holds everything a process has. */
+#define USER_BASE   0x7fe00000ULL
+#define USER_CODE   0x7fe00000ULL
+#define USER_PEB    0x7fe10000ULL
+#define USER_TEB    0x7fe20000ULL   /* one page a thread, 8 KiB apart */
+#define USER_STACK  0x7fe80000ULL
+#define USER_SHARED 0x7ffe0000ULL
+
+/* Windows' own numbers; see docs/guest.md for the sources. */
+enum { ST_INITIALIZED, ST_READY, ST_RUNNING, ST_STANDBY, ST_TERMINATED,
+       ST_WAITING, ST_TRANSITION, ST_DEFERRED_READY };
+enum { WR_EXECUTIVE = 0, WR_DELAY = 4, WR_USER_REQUEST = 6, WR_USER_WR = 13,
+       WR_QUEUE = 15, WR_LPC_RECEIVE = 16, WR_TERMINATED = 22,
+       WR_KERNEL = 26, WR_RESOURCE = 27, WR_QUANTUM_END = 30,
+       WR_DISPATCH_INT = 31, WR_PREEMPTED = 32, WR_YIELD = 33,
+       WR_ALERT_BY_ID = 37 };
+enum { SEL_KCODE = 0x10, SEL_KDATA = 0x18, SEL_UDATA = 0x2b,
+       SEL_UCODE = 0x33, SEL_TSS = 0x40 };
+enum { VEC_UD = 6, VEC_IPI = 0x2f, VEC_CLOCK = 0xd1, VEC_SYSCALL = 0x100 };
+
+/* Where the scheduler lock stands in the ground truth. */
+enum { TRUTH_LOCK = 0x190 };
+
+/* Why a switch happened, as written to the ground truth. */
+enum { REASON_START, REASON_QUANTUM, REASON_PREEMPT, REASON_YIELD,
+       REASON_WAIT, REASON_EXIT, REASON_IDLE_END };
+
+enum { KDBG_PLAIN, KDBG_ENCODED, KDBG_ABSENT, KDBG_DAMAGED };
+enum { FORM_PLAIN, FORM_ENDBR, FORM_THUNK, FORM_HOTPATCH, FORM_MIXED };
+
+/* isa-debug-exit codes: the process ends with (code << 1) | 1. */
+enum { EXIT_DONE = 0x10, EXIT_CONFIG = 0x11, EXIT_MACHINE = 0x12,
+       EXIT_TRAP = 0x13, EXIT_SELFTEST = 0x14 };
+
+/* Hostile lies, by bit; the names stand in config.c. */
+enum {
+    LIE_LIST_LOOP, LIE_LIST_HOLE, LIE_LIST_MMIO, LIE_THREAD_LIST_LOOP,
+    LIE_NAME_OVERRUN, LIE_NAME_HUGE, LIE_PE_WRAP, LIE_PE_SIZES,
+    LIE_EXPORT_OVERRUN, LIE_ACCESSOR_LOOP, LIE_ACCESSOR_RUNAWAY, LIE_PT_SELF,
+    LIE_REWRITE, LIE_SELF_FLIP, LIE_KDBG_LIES, LIE_CID_LIES,
+    LIE_CURRENT_WILD, LIE_DTB_WILD, LIES
+};
+
+typedef struct Config {
+    uint64_t row, base, seed;
+    uint64_t nt_build, kdbg, kdbg_size, kvas, levels, large_pages;
+    uint64_t threads, processes, tick_us, spin, churn, attach, ud2;
+    uint64_t form, decoys, low_stub, ring_entries, max_switches, idle_poll;
+    uint64_t names, realtime, image_size, timestamp, user_percent, window;
+    uint64_t yield_percent;
+    uint64_t lies;
+    bool custom;                /* some column was given at run time */
+} Config;
+
+struct Process;
+
+typedef struct Thread {
+    uint64_t obj;               /* address of the ETHREAD */
+    uint64_t rsp;               /* where it stopped */
+    uint64_t stack_base;        /* VA; survives the object */
+    struct Process *process, *attached;
+    struct Thread *next;        /* ready list */
+    uint64_t wake_tick, cycles;
+    uint64_t entry;
+    uint32_t rng, serial, truth, switches, quantum, actions_left;
+    uint16_t slot, user_slot;
+    int8_t priority, base_priority;
+    uint8_t state, cpu, kind, wait_reason;
+    bool live, user, idle, ends_process;
+} Thread;
+
+enum { KIND_IDLE, KIND_WORKER, KIND_USER, KIND_CHURN, KIND_REALTIME,
+       KIND_NAMER };
+
+typedef struct Process {
+    uint64_t obj, dtb, user_dtb, root_pa, user_root_pa, pages, peb;
+    uint64_t create_time;
+    uint32_t pid, parent, serial, truth, refs, live_threads, user_slots;
+    uint16_t slot;
+    bool live, minimal, elevated, system, has_pages, tables_used;
+    char image[16];
+} Process;
+
+typedef struct Cpu {
+    struct Cpu *self;           /* gs:[CPU_POINTER] */
+    uint64_t kpcr, prcb, desc;  /* desc: page with GDT and TSS */
+    uint64_t transition_top, shadow;
+    Thread *current, *standby, *idle, *previous;
+    Thread *ready[32], *ready_tail[32];
+    uint32_t ready_mask, index;
+    uint32_t switches;
+    uint64_t since;             /* TSC of the last switch */
+    bool online;
+} Cpu;
+
+/* KPCR offset of the guest's own pointer: HalReserved in real ones. */
+enum { CPU_POINTER = 0xc0, KPCR_USER_RSP = 0x10, KPCR_RSP_BASE = 0x1a8 };
+
+typedef struct Frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx,
+             rcx, rax, vector, error, rip, cs, rflags, rsp, ss;
+} Frame;
+
+/* lib.c */
+void mem_copy(void *to, const void *from, size_t bytes);
+void mem_zero(void *to, size_t bytes);
+size_t text_len(const char *s);
+bool text_same(const char *a, const char *b);
+uint32_t rng_next(uint32_t *state);
+uint64_t random64(void);
+void say(const char *text);
+void say_dec(const char *before, uint64_t value);
+void say_hex(const char *before, uint64_t value);
+void say_flush(void);
+void leave(uint32_t code) __attribute__((noreturn));
+void fail(uint32_t code, const char *why) __attribute__((noreturn));
+
+/* config.c, row.c */
+extern Config config;
+extern uint16_t row[COLUMNS];
+extern uint64_t ram_below_4g;
+extern bool ram_dirty;          /* not the first boot in this RAM */
+extern uint32_t cpu_count;
+void config_read(void);
+bool row_set(const char *name, size_t len, uint64_t value);
+void row_load(uint64_t index);
+void row_check(void);
+static inline bool has(uint32_t col)
+{
+    return (SURE_COLUMNS >> col & 1) || row[col] < UNKNOWN;
+}
+static inline bool lies(uint32_t which)
+{
+    return config.lies >> which & 1;
+}
+
+/* paging.c */
+extern uint64_t image_va, pool_va, kernel_root, self_map;
+extern uint64_t lapic_va, kuser_va, truth_va, mmio_hole_va;
+extern uint64_t ap_root;
+void paging_build(void);
+void enter_world(uint64_t root, uint64_t target, uint64_t levels);
+uint64_t pool_pages(uint32_t count);
+uint64_t pool_hole(uint32_t count);
+uint64_t pool_pa(uint64_t va);
+uint64_t *pte_of(uint64_t va);
+uint64_t table_page(void);
+void map_page(uint64_t root, uint64_t va, uint64_t pa, uint64_t flags);
+void shadow_map(uint64_t va, uint64_t pa, uint64_t flags);
+void process_tables(Process *p);
+uint64_t process_page(Process *p, uint32_t index);
+extern uint64_t shadow_root_va;
+static inline uint64_t image_pa(const void *p)
+{
+    return (uint64_t)p - image_va + IMAGE_PHYS;
+}
+
+/* image.c, kdbg.c, decoy.c */
+extern uint64_t image_size;
+extern uint64_t ps_initial_system_process, ps_loaded_module_list[2];
+extern uint64_t ps_active_process_head[2], ki_processor_block[64];
+extern uint32_t nt_build_number;
+extern uint8_t ke_number_processors;
+uint8_t *initial_kpcr(void);
+uint8_t *initial_thread(void);
+uint8_t *initial_process(void);
+void image_build(void);
+void image_selftest(void);
+uint64_t accessor_address(uint32_t which);
+void kdbg_build(void);
+extern uint64_t kdbg_address, ki_wait_never, ki_wait_always;
+extern uint8_t kdp_data_block_encoded[16];
+extern char nt_build_lab[64];
+extern uint64_t ps_loaded_module_resource[13], ki_bug_check_data[5];
+extern uint64_t decoy_below, decoy_driver, decoy_kdbg;
+void decoys_build(void);
+void decoys_map(void);
+
+/* object.c */
+extern uint64_t ap_stacks[256];
+extern Thread threads[MAX_THREADS];
+extern Process processes[MAX_PROCESSES];
+extern Process idle_process;
+void objects_init(void);
+Process *process_create(const char *image, Process *parent, bool minimal);
+void process_end(Process *p);
+Thread *thread_create(Process *p, uint8_t kind, int8_t priority);
+Thread *thread_idle(Cpu *cpu);
+void thread_end_object(Thread *t);
+void thread_name(Thread *t, const uint16_t *text, const ThreadName *name,
+                 bool readable);
+void thread_name_long(Thread *t);
+uint64_t thread_name_place(const Thread *t);
+void reap(void);
+
+/* world.c */
+extern Cpu cpus[MAX_CPUS];
+extern uint64_t idt_va;
+void boot_main(uint64_t tsc);
+void world_main(void);
+void cpu_begin(uint32_t index);
+
+/* sched.c */
+extern volatile uint64_t tick_count;
+void lock(void);
+void unlock(void);
+void make_ready(Thread *t, bool front);
+void yield(void);
+void sleep(uint8_t wait_reason, uint32_t ticks);
+void wake(Thread *t);
+void thread_exit(void) __attribute__((noreturn));
+void schedule_tick(void);
+void schedule_ipi(void);
+void idle_loop(void) __attribute__((noreturn));
+void attach_process(Process *p);
+void detach_process(void);
+void thread_begin(void);
+void state_set(Thread *t, uint8_t state);
+
+/* work.c */
+void worker_main(void);
+void user_call(Frame *f);
+
+/* trap.c */
+void traps_init(void);
+void apic_init(void);
+void apic_ipi(uint32_t cpu);
+void aps_start(void);
+void trap_main(Frame *f);
+void trap_user_return(void);
+
+/* truth.c */
+void truth_init(uint64_t boot_tsc);
+void truth_world(void);
+void truth_cpu(Cpu *cpu);
+void truth_cpu_online(const Cpu *cpu);
+void truth_thread(Thread *t);
+void truth_thread_id(Thread *t, uint64_t tid);
+void truth_unlinked(uint32_t index);
+void truth_process(Process *p);
+void truth_end(uint32_t index);
+void truth_name(const Thread *t, uint64_t string, uint64_t text,
+                uint32_t bytes, uint32_t hash, bool readable);
+void truth_switch_begin(Cpu *cpu, Thread *from, Thread *to);
+void truth_switch_end(Cpu *cpu, Thread *from, Thread *to, uint8_t reason,
+                      uint64_t before, uint64_t after);
+void truth_ready(void);
+void truth_migration(void);
+
+/* start.S, entry.S: places, not arrays of anything */
+extern char low_stub[], low_stub_end[], ap_high[], thread_first[];
+extern char system_call_64[], system_call_64_shadow[];
+extern char user_program[], user_program_end[];
+extern char kd_copy_data_block[], kd_copy_count[];
+extern char vector_0[], vector_3[], vector_6[], vector_8[], vector_13[];
+extern char vector_14[], vector_47[], vector_209[];
+extern char shadow_vector_0[], shadow_vector_3[], shadow_vector_6[];
+extern char shadow_vector_8[], shadow_vector_13[], shadow_vector_14[];
+extern char shadow_vector_47[], shadow_vector_209[];
+void switch_stack(uint64_t *from, uint64_t to);
+void call_on_stack(uint64_t stack, void (*function)(void));
+
+/* hostile.c */
+void hostile_apply(void);
+void hostile_tick(void);
+
+static inline void put64(uint64_t at, uint64_t v)
+{
+    *(volatile uint64_t *)at = v;
+}
+static inline void put32(uint64_t at, uint32_t v)
+{
+    *(volatile uint32_t *)at = v;
+}
+static inline void put8(uint64_t at, uint8_t v)
+{
+    *(volatile uint8_t *)at = v;
+}
+static inline uint64_t get64(uint64_t at)
+{
+    return *(volatile uint64_t *)at;
+}
+
+/* Write a field if the row has it. */
+static inline void field64(uint64_t obj, uint32_t col, uint64_t v)
+{
+    if (has(col)) {
+        put64(obj + row[col], v);
+    }
+}
+static inline void field32(uint64_t obj, uint32_t col, uint32_t v)
+{
+    if (has(col)) {
+        put32(obj + row[col], v);
+    }
+}
+static inline void field8(uint64_t obj, uint32_t col, uint8_t v)
+{
+    if (has(col)) {
+        put8(obj + row[col], v);
+    }
+}
+
+#include "cpu.h"
+#endif

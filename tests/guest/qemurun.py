@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# One QEMU with the NT test guest: start, stop, go on, registers, end.  Talks
+# QMP and the gdb protocol over unix sockets in a directory of its own, and
+# kills by pid what it started.  What guest memory means is left to others.
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+RUNNING = set()
+
+
+class QemuError(Exception):
+    pass
+
+
+def kill_all():
+    for vm in list(RUNNING):
+        vm.close()
+
+
+class Gdb:
+    """Just enough of the remote protocol to read registers"""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.layout = None
+        self.buf = b""
+
+    def read_byte(self):
+        if not self.buf:
+            self.buf = self.sock.recv(65536)
+            if not self.buf:
+                raise QemuError("gdbstub closed")
+        byte, self.buf = self.buf[:1], self.buf[1:]
+        return byte
+
+    def command(self, text):
+        data = text.encode()
+        self.sock.sendall(b"$" + data + b"#%02x" % (sum(data) & 255))
+        while True:
+            while self.read_byte() != b"$":
+                pass
+            out = b""
+            while (byte := self.read_byte()) != b"#":
+                out += byte
+            self.read_byte()
+            self.read_byte()
+            self.sock.sendall(b"+")
+            if not re.match(rb"[TSWX][0-9a-f]{2}", out) or text == "?":
+                return out.decode("latin-1")
+
+    def feature(self, name):
+        out = ""
+        while True:
+            part = self.command(
+                f"qXfer:features:read:{name}:{len(out):x},ffb")
+            out += part[1:]
+            if part[0] == "l":
+                return out
+
+    def load_layout(self):
+        self.layout, at = {}, 0
+        target = self.feature("target.xml")
+        for name in re.findall(r'xi:include href="([^"]+)"', target):
+            text = re.sub("<!--.*?-->", "", self.feature(name), flags=re.S)
+            for reg in re.findall(r"<reg\s[^>]*>", text):
+                bits = int(re.search(r'bitsize="(\d+)"', reg)[1])
+                self.layout[re.search(r'name="([^"]+)"', reg)[1]] = (
+                    at, bits // 8)
+                at += bits // 8
+
+    def registers(self, cpu):
+        if self.layout is None:
+            self.command("qSupported:xmlRegisters=i386")
+            self.load_layout()
+        self.command(f"Hg{cpu + 1:x}")
+        raw = bytes.fromhex(self.command("g").replace("x", "0"))
+        out = {}
+        for name, (at, size) in self.layout.items():
+            if size <= 8 and at + size <= len(raw):
+                out[name] = int.from_bytes(raw[at:at + size], "little")
+        return out
+
+
+class Vm:
+    def __init__(self, qemu, rom, config, accel="tcg", cpus=1, machine="pc",
+                 cpu="qemu64,-pni", ram_mib=64, extra=()):
+        shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.dir = tempfile.mkdtemp(prefix="ntguest-", dir=shm)
+        self.ram_path = os.path.join(self.dir, "ram")
+        self.console = os.path.join(self.dir, "debugcon")
+        qmp, gdb = (os.path.join(self.dir, n) for n in ("qmp", "gdb"))
+        with open(os.path.join(self.dir, "config"), "w",
+                  encoding="utf-8") as f:
+            f.write(config)
+        args = [qemu, "-M", f"{machine},memory-backend=ram0,accel={accel}",
+                "-cpu", cpu, "-m", str(ram_mib), "-smp", str(cpus),
+                "-object", f"memory-backend-file,id=ram0,share=on,"
+                f"mem-path={self.ram_path},size={ram_mib}M",
+                "-nodefaults", "-vga", "none", "-display", "none",
+                "-bios", rom, "-debugcon", f"file:{self.console}",
+                "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+                "-fw_cfg", f"name=opt/vmscope/nt-config,"
+                f"file={self.dir}/config",
+                "-qmp", f"unix:{qmp},server=on,wait=off",
+                "-gdb", f"unix:{gdb},server=on,wait=off", *extra]
+        self.args = args
+        self.errors = open(os.path.join(self.dir, "stderr"), "w+b")
+        self.started = time.monotonic()
+        try:
+            self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL,
+                                         stdout=self.errors,
+                                         stderr=self.errors)
+        except OSError:
+            self.errors.close()
+            shutil.rmtree(self.dir, ignore_errors=True)
+            raise
+        RUNNING.add(self)
+        self.gdb = None
+        self.sock = None
+        self.qmp_path, self.gdb_path = qmp, gdb
+
+    def connect(self, path, limit=20):
+        end = time.monotonic() + limit
+        while True:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(limit)
+            try:
+                sock.connect(path)
+                return sock
+            except OSError:
+                sock.close()
+                if self.proc.poll() is not None or time.monotonic() > end:
+                    raise QemuError(self.why()) from None
+                time.sleep(0.01)
+
+    def qmp_start(self):
+        self.sock = self.connect(self.qmp_path)
+        self.file = self.sock.makefile("rw", encoding="utf-8")
+        self.file.readline()
+        self.qmp("qmp_capabilities")
+
+    def qmp(self, execute, **arguments):
+        if self.sock is None:
+            self.qmp_start()
+        self.file.write(json.dumps({"execute": execute,
+                                    "arguments": arguments}))
+        self.file.flush()
+        while True:
+            line = self.file.readline()
+            if not line:
+                raise QemuError(self.why())
+            answer = json.loads(line)
+            if "error" in answer:
+                raise QemuError(answer["error"]["desc"])
+            if "return" in answer:
+                return answer["return"]
+
+    def stop(self):
+        self.qmp("stop")
+
+    def cont(self):
+        self.qmp("cont")
+
+    def registers(self, cpus):
+        """Of each vCPU, of a stopped machine"""
+        if self.gdb is None:
+            self.gdb = Gdb(self.connect(self.gdb_path))
+        regs = [self.gdb.registers(i) for i in range(cpus)]
+        text = self.qmp("human-monitor-command",
+                        **{"command-line": "info registers -a"})
+        idts = re.findall(r"IDT=\s*([0-9a-f]+) ", text)
+        for i in range(cpus):
+            regs[i]["idt"] = int(idts[i], 16)
+        return regs
+
+    def wait(self, limit):
+        try:
+            return self.proc.wait(limit)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def text(self):
+        try:
+            with open(self.console, encoding="latin-1") as f:
+                return f.read()
+        except OSError:
+            return ""
+
+    def why(self):
+        self.errors.seek(0)
+        return (self.text() + self.errors.read().decode("latin-1")).strip()
+
+    def close(self):
+        RUNNING.discard(self)
+        if self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGTERM)
+            try:
+                self.proc.wait(2)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+        for sock in (self.sock, self.gdb.sock if self.gdb else None):
+            if sock:
+                sock.close()
+        self.errors.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
