@@ -20,6 +20,9 @@ ACCESSORS = [
     "PsGetCurrentThreadStackBase", "PsGetCurrentThreadStackLimit",
     "IoGetInitialStack", "PsGetCurrentThreadTeb",
     "KeGetCurrentProcessorNumberEx", "KeBugCheckEx",
+    "PsGetProcessExitStatus", "PsGetProcessWow64Process",
+    "KeQueryRuntimeThread", "PsGetCurrentThreadPreviousMode",
+    "KeAreApcsDisabled",
 ]
 
 # Exported name: symbol in the guest.

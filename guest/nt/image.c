@@ -4,8 +4,8 @@
  * row in force in the forms seen in real kernels.
  *
  * Source of the forms: discovery facts, section d (a listing of a 19041
- * family kernel); which exports have no column in the CSV and hence no code
- * here is said in docs/guest.md.
+ * family kernel); which exports have no column in the CSV, and what they do
+ * here, is said in docs/guest.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -201,6 +201,70 @@ static void image_name(void)
     bytes(RET, 1);
 }
 
+/*
+ * Fields that the CSV has no column for, as in the listing of the 19041
+ * family; other rows' code gives 0, and so does the memory there.
+ */
+enum { EXIT_STATUS = 0x7d4, WOW64_PROCESS = 0x580, USER_TIME = 0x2dc,
+       KERNEL_TIME = 0x28c, PREVIOUS_MODE = 0x232, APC_DISABLE = 0x1e4 };
+
+static bool is_listed_family(void)
+{
+    uint32_t build = row_ids[config.row].build;
+
+    return build >= 19041 && build <= 19045;
+}
+
+static void wow64_process(void)
+{
+    op(0x8b48, 2, RAX_RCX, WOW64_PROCESS);
+    bytes(0x75c08548, 4);               /* test rax, rax; jnz over ret */
+    bytes(0xc301, 2);
+    bytes(0xc3008b48, 4);               /* mov rax, [rax]; ret */
+}
+
+static void runtime_thread(void)
+{
+    op(0x8b, 1, RAX_RCX, USER_TIME);
+    bytes(0x0289, 2);                   /* mov [rdx], eax */
+    op(0x8b, 1, RAX_RCX, KERNEL_TIME);
+    bytes(RET, 1);
+}
+
+static void apcs_disabled(void)
+{
+    load_current(0x04);
+    op(0x83, 1, 0x38, APC_DISABLE);     /* cmp dword [rax + d], 0 */
+    bytes(0, 1);
+    bytes(0xc3c0950f, 4);               /* setnz al; ret */
+}
+
+static bool emit_listed(uint32_t which)
+{
+    switch (which) {
+    case ACC_PsGetProcessExitStatus:
+        op(0x8b, 1, RAX_RCX, EXIT_STATUS);
+        bytes(RET, 1);
+        return true;
+    case ACC_PsGetProcessWow64Process:
+        wow64_process();
+        return true;
+    case ACC_KeQueryRuntimeThread:
+        runtime_thread();
+        return true;
+    case ACC_PsGetCurrentThreadPreviousMode:
+        load_current(0x04);
+        op(0x8a, 1, RAX_RAX, PREVIOUS_MODE);
+        bytes(RET, 1);
+        return true;
+    case ACC_KeAreApcsDisabled:
+        apcs_disabled();
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool emit_process(uint32_t which)
 {
     switch (which) {
@@ -384,7 +448,9 @@ void image_build(void)
     for (uint32_t i = 0; i < ACCESSORS; i++) {
         at = accessor_area + i * SLOT;
         prefix(i);
-        if (!emit_process(i) && !emit_thread(i)) {
+        if (i >= ACC_PsGetProcessExitStatus && !is_listed_family()) {
+            zero();
+        } else if (!emit_listed(i) && !emit_process(i) && !emit_thread(i)) {
             emit_current(i);
         }
         neighbour();
