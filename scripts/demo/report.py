@@ -70,7 +70,9 @@ class Names:
 
     def __init__(self, types):
         # the longest path first: a device before the bus above it
-        self._types = sorted(types.items(), key=lambda item: -len(item[0]))
+        self._types = sorted(((path, name) for path, name in types.items()
+                              if name != 'irq'),
+                             key=lambda item: -len(item[0]))
 
     def path(self, path):
         for prefix, name in self._types:

@@ -91,6 +91,7 @@ void known_add_line(Known *known, const IrqlogLineInfo *info)
         index = (uint32_t)known->n_lines;
         map_put(&known->line_index, info->irq, index);
     }
+    known->told++;
     line = &known->lines[index - 1];
     release_line(line);
     line->driven_by = info->driven_by ? keep(info->driven_by) : NULL;

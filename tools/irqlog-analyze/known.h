@@ -30,6 +30,7 @@ typedef struct Known {
     size_t threads_room;
     Map line_index;         /* address to index plus 1 */
     KnownLine *lines;
+    uint64_t told;          /* lines told of so far */
     size_t n_lines;
     size_t lines_room;
 } Known;

@@ -48,6 +48,7 @@ typedef struct LineStats {
     char *handler;              /* function; NULL: not known */
     char *driven_by;            /* NULL: not told */
     char *owner;                /* NULL: not told */
+    uint64_t told;              /* what was told of lines when last asked */
     uint64_t irq;               /* of a line without a path, else 0 */
     int32_t n;
     IrqlogKind kind;

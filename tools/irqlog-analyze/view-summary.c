@@ -40,20 +40,36 @@ static char *keep_or_null(const char *text)
     return text ? keep(text) : NULL;
 }
 
+/* The log may tell of a line after its first events. */
+static void learn_line(SummaryView *view, LineStats *line, uint64_t irq)
+{
+    const KnownLine *known = known_line(&view->session->known, irq);
+
+    line->told = view->session->known.told;
+    if (known && !line->driven_by) {
+        line->driven_by = keep_or_null(known->driven_by);
+    }
+    if (known && !line->owner) {
+        line->owner = keep_or_null(known->owner);
+    }
+}
+
 static int64_t find_line(SummaryView *view, const IrqlogEvent *event)
 {
     bool made;
     int64_t index = stats_line(&view->stats, event, &made);
-    const KnownLine *known;
     LineStats *line;
 
-    if (made && index >= 0) {
-        line = &view->stats.lines[index];
-        known = known_line(&view->session->known, event->irq);
+    if (index < 0) {
+        return index;
+    }
+    line = &view->stats.lines[index];
+    if (made) {
         line->handler = keep_or_null(symbols_entry(view->session->symbols,
                                                    event->handler)->chain);
-        line->driven_by = known ? keep_or_null(known->driven_by) : NULL;
-        line->owner = known ? keep_or_null(known->owner) : NULL;
+    }
+    if (line->told != view->session->known.told) {
+        learn_line(view, line, event->irq);
     }
     return index;
 }
