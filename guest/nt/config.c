@@ -38,6 +38,7 @@ static const Key number_keys[] = {
     { "spin",         AT(spin),         1, 100000000 },
     { "user-percent", AT(user_percent), 0, 100 },
     { "yield-percent", AT(yield_percent), 0, 100 },
+    { "exit-percent", AT(exit_percent), 0, 100 },
     { "ring-entries", AT(ring_entries), 64, 0x800000 },
     { "max-switches", AT(max_switches), 0, 0xffffffff },
     { "timestamp",    AT(timestamp),    0, 0xffffffff },
@@ -423,6 +424,17 @@ static void settle(void)
     }
 }
 
+/* After a reset it may be another guest that boots. */
+static uint32_t config_file(uint32_t *bytes)
+{
+    uint32_t key = 0;
+
+    if (ram_dirty) {
+        key = find_file("opt/vmscope/nt-config-again", bytes);
+    }
+    return key ? key : find_file("opt/vmscope/nt-config", bytes);
+}
+
 void config_read(void)
 {
     const char *text = (const char *)CONFIG_TEXT, *end = text;
@@ -431,7 +443,7 @@ void config_read(void)
 
     defaults();
     machine();
-    key = find_file("opt/vmscope/nt-config", &bytes);
+    key = config_file(&bytes);
     if (key && bytes > CONFIG_SIZE) {
         fail(EXIT_CONFIG, "parameters longer than 32 KiB");
     }

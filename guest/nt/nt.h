@@ -70,7 +70,7 @@ typedef struct Config {
     uint64_t threads, processes, tick_us, spin, churn, attach, ud2;
     uint64_t form, decoys, low_stub, ring_entries, max_switches, idle_poll;
     uint64_t names, realtime, image_size, timestamp, user_percent, window;
-    uint64_t yield_percent;
+    uint64_t yield_percent, exit_percent;
     uint64_t lies;
     bool custom;                /* some column was given at run time */
 } Config;

@@ -47,10 +47,17 @@ static void wake_someone(Thread *t)
     unlock();
 }
 
+/* Where no device is: all that comes of it is an exit to QEMU. */
+enum { NO_DEVICE = 0xe4 };
+
 static void act(Thread *t)
 {
-    uint32_t dice = below(t, 100), yields = config.yield_percent;
+    uint32_t dice, yields = config.yield_percent;
 
+    if (config.exit_percent && below(t, 100) < config.exit_percent) {
+        outl(NO_DEVICE, 0);
+    }
+    dice = below(t, 100);
     if (dice < yields) {
         yield();
     } else if (dice < yields + (100 - yields) * 7 / 10) {

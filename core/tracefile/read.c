@@ -1,0 +1,861 @@
+/*
+ * tracefile/read: see read.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "tracefile/read.h"
+
+#include "base/le.h"
+#include "tracefile/pack.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNKNOWN "(unknown)"
+
+enum { SEARCH_SIZE = 64 * 1024 };
+
+/* A guest thread as a chunk told of it; has 0 and thread 0: it did not. */
+typedef struct Thread {
+    uint64_t thread;
+    uint64_t process;
+    uint32_t pid, tid;
+    uint32_t has;
+    uint32_t generation;    /* of ids; what is of another is forgotten */
+    char image[SCHEDLOG_IMAGE_SIZE];
+    char name[SCHEDLOG_NAME_SIZE];
+} Thread;
+
+/* Strings are this reader's own; NULL: there is none. */
+typedef struct Line {
+    bool known;
+    IrqlogLineInfo info;
+    char *path;
+    char *driven_by;
+    char *owner;
+} Line;
+
+typedef struct HostThread {
+    IrqlogThreadInfo info;
+    char *name;
+    char *role;
+} HostThread;
+
+/* The chunk that is being read. */
+typedef struct ChunkIn {
+    uint32_t kind;
+    Unpacker from;
+    bool begun;             /* its first event was read */
+    uint64_t last_ns;
+    uint64_t last_seq;
+} ChunkIn;
+
+struct TraceReader {
+    TraceSource source;
+    uint32_t contents;
+    TraceInfo info;
+    TraceReadStats stats;
+    uint64_t offset;        /* of the next chunk */
+    uint32_t next_number;
+    uint32_t generation;    /* of thread ids */
+    ChunkIn chunk;
+    IrqlogLineInfo unknown_line;
+    IrqlogThreadInfo unknown_thread;
+    Thread thread[TRACE_MAX_THREADS + 1];
+    Line line[IRQLOG_MAX_LINES];
+    HostThread host_thread[IRQLOG_MAX_THREADS];
+    char text[4][TRACE_STRING_MAX + 1];
+    uint8_t payload[TRACE_CHUNK_MAX];
+    uint8_t search[SEARCH_SIZE];
+};
+
+/* Header. */
+
+static void get_text(char *to, const uint8_t *from, size_t size)
+{
+    memcpy(to, from, size);
+    to[size - 1] = '\0';
+}
+
+static bool check_header(const uint8_t *bytes, size_t len, Err *err)
+{
+    if (len < 16 || memcmp(bytes, TRACE_MAGIC, 8)) {
+        err_set(err, ERR_FORMAT, "not a recording of vmscope");
+        return false;
+    }
+    if (load_le32(bytes + 8) > TRACE_VERSION) {
+        err_set(err, ERR_VERSION, "recording of version %" PRIu32 ", but this "
+                "program reads up to version %d: use a newer vmscope",
+                load_le32(bytes + 8), TRACE_VERSION);
+        return false;
+    }
+    if (len < TRACE_HEADER_SIZE) {
+        err_set(err, ERR_FORMAT, "truncated recording: its header is not "
+                "complete");
+        return false;
+    }
+    if (load_le32(bytes + 8) == 0 ||
+        load_le32(bytes + 12) != TRACE_HEADER_SIZE ||
+        load_le32(bytes + TRACE_HEADER_SIZE - 4) !=
+        pack_crc32(bytes, TRACE_HEADER_SIZE - 4)) {
+        err_set(err, ERR_FORMAT, "damaged recording: its header makes no "
+                "sense");
+        return false;
+    }
+    return true;
+}
+
+static void parse_header(TraceInfo *info, const uint8_t *bytes)
+{
+    info->version = load_le32(bytes + 8);
+    info->n_vcpus = load_le32(bytes + 16);
+    info->contents = load_le32(bytes + 20);
+    info->monotonic_ns = load_le64(bytes + 24);
+    info->realtime_ns = load_le64(bytes + 32);
+    info->tsc = load_le64(bytes + 40);
+    info->load_base = load_le64(bytes + 48);
+    info->pid = load_le32(bytes + 56);
+    info->poll_hz = load_le32(bytes + 60);
+    info->exact = load_le32(bytes + 64) != 0;
+    info->part = load_le32(bytes + 68);
+    get_text(info->build_id, bytes + 80, sizeof(info->build_id));
+    get_text(info->exe, bytes + 128, sizeof(info->exe));
+    get_text(info->qemu_version, bytes + 640, sizeof(info->qemu_version));
+    get_text(info->vm_name, bytes + 704, sizeof(info->vm_name));
+    get_text(info->options, bytes + 832, sizeof(info->options));
+}
+
+/* As many as there are; a source that fails ends the file here. */
+static size_t read_bytes(TraceReader *reader, uint64_t offset, void *buf,
+                         size_t len)
+{
+    ssize_t n = reader->source.read(reader->source.opaque, offset, buf, len);
+
+    if (n < 0 || (size_t)n > len) {
+        reader->stats.failed = true;
+        return 0;
+    }
+    return (size_t)n;
+}
+
+static bool read_header(TraceReader *reader, Err *err)
+{
+    uint8_t bytes[TRACE_HEADER_SIZE];
+    size_t len = read_bytes(reader, 0, bytes, sizeof(bytes));
+
+    if (reader->stats.failed) {
+        err_set(err, ERR_IO, "it cannot be read");
+        return false;
+    }
+    if (!check_header(bytes, len, err)) {
+        return false;
+    }
+    parse_header(&reader->info, bytes);
+    reader->offset = TRACE_HEADER_SIZE;
+    return true;
+}
+
+TraceReader *trace_reader_new(const TraceSource *source, uint32_t contents,
+                              Err *err)
+{
+    TraceReader *reader = calloc(1, sizeof(*reader));
+
+    if (!reader) {
+        err_set(err, ERR_NOMEM, "out of memory");
+        return NULL;
+    }
+    reader->source = *source;
+    reader->contents = contents;
+    reader->unknown_line.kind = IRQLOG_SOFTWARE;
+    reader->unknown_line.path = UNKNOWN;
+    reader->unknown_thread.name = "";
+    if (!read_header(reader, err)) {
+        trace_reader_free(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+void trace_reader_free(TraceReader *reader)
+{
+    size_t i;
+
+    if (!reader) {
+        return;
+    }
+    for (i = 0; i < IRQLOG_MAX_LINES; i++) {
+        free(reader->line[i].path);
+        free(reader->line[i].driven_by);
+        free(reader->line[i].owner);
+    }
+    for (i = 0; i < IRQLOG_MAX_THREADS; i++) {
+        free(reader->host_thread[i].name);
+        free(reader->host_thread[i].role);
+    }
+    free(reader);
+}
+
+const TraceInfo *trace_reader_info(const TraceReader *reader)
+{
+    return &reader->info;
+}
+
+const TraceReadStats *trace_reader_stats(const TraceReader *reader)
+{
+    return &reader->stats;
+}
+
+/* Finding chunks. */
+
+static bool is_chunk_header(const uint8_t *bytes)
+{
+    return load_le32(bytes) == TRACE_CHUNK_MARKER &&
+           load_le32(bytes + 8) <= TRACE_CHUNK_MAX &&
+           load_le32(bytes + 20) == pack_crc32(bytes, 20);
+}
+
+/* Where in @len bytes a chunk may begin; @len when nowhere. */
+static size_t find_chunk_header(const uint8_t *bytes, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i + TRACE_CHUNK_HEADER_SIZE <= len; i++) {
+        if (bytes[i] == (TRACE_CHUNK_MARKER & 0xff) &&
+            is_chunk_header(bytes + i)) {
+            return i;
+        }
+    }
+    return len;
+}
+
+/* Behind damage: go to the next chunk; false when there is none. */
+static bool search_chunk(TraceReader *reader)
+{
+    enum { KEEP = TRACE_CHUNK_HEADER_SIZE - 1 };
+    size_t len;
+    size_t at;
+
+    for (;;) {
+        len = read_bytes(reader, reader->offset, reader->search,
+                         SEARCH_SIZE);
+        at = find_chunk_header(reader->search, len);
+        if (at < len) {
+            reader->offset += at;
+            reader->stats.bytes_skipped += at;
+            return true;
+        }
+        if (len < SEARCH_SIZE) {
+            reader->offset += len;
+            reader->stats.bytes_skipped += len;
+            return false;
+        }
+        reader->offset += len - KEEP;
+        reader->stats.bytes_skipped += len - KEEP;
+    }
+}
+
+static void count_missing(TraceReader *reader, uint32_t number)
+{
+    if (number > reader->next_number) {
+        reader->stats.chunks_missing += number - reader->next_number;
+    }
+    reader->next_number = number + 1;
+}
+
+typedef enum Load {
+    LOAD_OK,
+    LOAD_AGAIN,         /* there was damage; it is behind us */
+    LOAD_END,
+} Load;
+
+/* The chunk whose header is sound. */
+static Load load_payload(TraceReader *reader, const uint8_t *header)
+{
+    size_t len = load_le32(header + 8);
+    size_t got = read_bytes(reader, reader->offset + TRACE_CHUNK_HEADER_SIZE,
+                            reader->payload, len);
+
+    if (got < len) {
+        reader->stats.cut = !reader->stats.failed;
+        return LOAD_END;
+    }
+    reader->offset += TRACE_CHUNK_HEADER_SIZE + len;
+    if (pack_crc32(reader->payload, len) != load_le32(header + 16)) {
+        reader->stats.bytes_skipped += TRACE_CHUNK_HEADER_SIZE + len;
+        return LOAD_AGAIN;
+    }
+    count_missing(reader, load_le32(header + 12));
+    memset(&reader->chunk, 0, sizeof(reader->chunk));
+    reader->chunk.kind = load_le32(header + 4);
+    reader->chunk.from.p = reader->payload;
+    reader->chunk.from.end = reader->payload + len;
+    return LOAD_OK;
+}
+
+static Load load_chunk(TraceReader *reader)
+{
+    uint8_t header[TRACE_CHUNK_HEADER_SIZE];
+    size_t len = read_bytes(reader, reader->offset, header, sizeof(header));
+
+    if (len < sizeof(header)) {
+        reader->stats.cut = len > 0;
+        return LOAD_END;
+    }
+    if (!is_chunk_header(header)) {
+        return search_chunk(reader) ? LOAD_AGAIN : LOAD_END;
+    }
+    return load_payload(reader, header);
+}
+
+/* What chunks tell of threads, lines and the like. */
+
+static void take_generation(TraceReader *reader, Unpacker *from)
+{
+    reader->generation = (uint32_t)unpack_number(from);
+}
+
+static void take_thread(TraceReader *reader, Unpacker *from)
+{
+    uint64_t id = unpack_number(from);
+    Thread thread;
+
+    memset(&thread, 0, sizeof(thread));
+    thread.generation = reader->generation;
+    thread.has = (uint32_t)unpack_number(from) & TRACE_THREAD_BITS;
+    thread.thread = unpack_fixed64(from);
+    if (thread.has & SCHEDLOG_HAS_PROCESS) {
+        thread.process = unpack_fixed64(from);
+    }
+    if (thread.has & SCHEDLOG_HAS_IDS) {
+        thread.pid = (uint32_t)unpack_number(from);
+        thread.tid = (uint32_t)unpack_number(from);
+    }
+    if (thread.has & SCHEDLOG_HAS_IMAGE) {
+        unpack_string(from, thread.image, sizeof(thread.image));
+    }
+    if (thread.has & SCHEDLOG_HAS_NAME) {
+        unpack_string(from, thread.name, sizeof(thread.name));
+    }
+    if (id == 0 || id > TRACE_MAX_THREADS) {
+        from->bad = true;
+    }
+    if (!from->bad) {
+        reader->thread[id] = thread;
+    }
+}
+
+/* NULL when there is none; @buf is of TRACE_STRING_MAX + 1 bytes. */
+static const char *unpack_optional(Unpacker *from, char *buf)
+{
+    if (!unpack_u8(from)) {
+        return NULL;
+    }
+    unpack_string(from, buf, TRACE_STRING_MAX + 1);
+    return buf;
+}
+
+static const char *replace(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    return *to;
+}
+
+static void set_line(Line *line, const IrqlogLineInfo *info)
+{
+    line->known = true;
+    line->info = *info;
+    line->info.path = replace(&line->path, info->path);
+    if (!line->info.path) {
+        line->info.path = UNKNOWN;
+    }
+    line->info.driven_by = replace(&line->driven_by, info->driven_by);
+    line->info.owner = replace(&line->owner, info->owner);
+}
+
+static void take_line(TraceReader *reader, Unpacker *from)
+{
+    uint64_t id = unpack_number(from);
+    IrqlogLineInfo info = {};
+    uint8_t kind;
+
+    info.irq = unpack_fixed64(from);
+    info.handler = unpack_fixed64(from);
+    info.opaque = unpack_fixed64(from);
+    info.n = (int32_t)unpack_signed(from);
+    kind = unpack_u8(from);
+    info.kind = kind < IRQLOG_KIND_COUNT ? (IrqlogKind)kind : IRQLOG_SOFTWARE;
+    unpack_string(from, reader->text[0], sizeof(reader->text[0]));
+    info.path = reader->text[0];
+    info.driven_by = unpack_optional(from, reader->text[1]);
+    info.owner = unpack_optional(from, reader->text[2]);
+    if (id >= IRQLOG_MAX_LINES) {
+        from->bad = true;
+    }
+    if (!from->bad) {
+        set_line(&reader->line[id], &info);
+    }
+}
+
+static void take_host_thread(TraceReader *reader, Unpacker *from)
+{
+    uint64_t id = unpack_number(from);
+    uint32_t tid = (uint32_t)unpack_number(from);
+    const char *role;
+    HostThread *thread;
+
+    unpack_string(from, reader->text[0], sizeof(reader->text[0]));
+    role = unpack_optional(from, reader->text[1]);
+    if (id >= IRQLOG_MAX_THREADS) {
+        from->bad = true;
+    }
+    if (from->bad) {
+        return;
+    }
+    thread = &reader->host_thread[id];
+    thread->info.tid = tid;
+    thread->info.name = replace(&thread->name, reader->text[0]);
+    thread->info.role = replace(&thread->role, role);
+}
+
+/* The rest of a chunk, entry by entry. */
+static void take_all(TraceReader *reader,
+                     void (*take)(TraceReader *reader, Unpacker *from))
+{
+    Unpacker *from = &reader->chunk.from;
+
+    while (from->p < from->end && !from->bad) {
+        take(reader, from);
+    }
+}
+
+/* Events. */
+
+static void unpack_step(ChunkIn *chunk, uint64_t *time_ns, uint64_t *seq)
+{
+    if (!chunk->begun) {
+        chunk->last_ns = unpack_fixed64(&chunk->from);
+        chunk->last_seq = unpack_number(&chunk->from);
+        chunk->begun = true;
+    } else {
+        chunk->last_ns += (uint64_t)unpack_signed(&chunk->from);
+        chunk->last_seq += unpack_number(&chunk->from);
+    }
+    *time_ns = chunk->last_ns;
+    *seq = chunk->last_seq;
+}
+
+static const Thread *thread_by_id(const TraceReader *reader, uint64_t id)
+{
+    if (id > TRACE_MAX_THREADS ||
+        reader->thread[id].generation != reader->generation) {
+        id = 0;
+    }
+    return &reader->thread[id];
+}
+
+static void set_thread(SchedlogEvent *event, const Thread *thread)
+{
+    event->has |= thread->has;
+    event->thread = thread->thread;
+    event->process = thread->process;
+    event->pid = thread->pid;
+    event->tid = thread->tid;
+    memcpy(event->image, thread->image, sizeof(event->image));
+    memcpy(event->name, thread->name, sizeof(event->name));
+}
+
+static void unpack_new(Unpacker *from, SchedlogEvent *event)
+{
+    if (event->has & SCHEDLOG_HAS_ATTACHED) {
+        event->attached = unpack_fixed64(from);
+    }
+    if (event->has & SCHEDLOG_HAS_STATE) {
+        event->state = unpack_u8(from);
+    }
+    if (event->has & SCHEDLOG_HAS_PRIORITY) {
+        event->priority = (int8_t)unpack_u8(from);
+    }
+    if (event->has & SCHEDLOG_HAS_MISSED) {
+        event->missed = (uint32_t)unpack_number(from);
+    }
+    if (event->has & SCHEDLOG_HAS_SWITCHES) {
+        event->switches = (uint32_t)unpack_number(from);
+    }
+    if (event->has & SCHEDLOG_HAS_WAIT_TIME) {
+        event->wait_time = (uint32_t)unpack_number(from);
+    }
+}
+
+/* Who ran before: by id, or else in full. */
+static void unpack_old_thread(const TraceReader *reader, Unpacker *from,
+                              SchedlogEvent *event)
+{
+    uint64_t id = unpack_number(from);
+    const Thread *old = thread_by_id(reader, id);
+
+    if (id) {
+        event->old_thread = old->thread;
+        if (event->has & SCHEDLOG_HAS_OLD_IDS) {
+            event->old_pid = old->pid;
+            event->old_tid = old->tid;
+        }
+        return;
+    }
+    event->old_thread = unpack_fixed64(from);
+    if (event->has & SCHEDLOG_HAS_OLD_IDS) {
+        event->old_pid = (uint32_t)unpack_number(from);
+        event->old_tid = (uint32_t)unpack_number(from);
+    }
+}
+
+static void unpack_old(const TraceReader *reader, Unpacker *from,
+                       SchedlogEvent *event)
+{
+    if (event->has & SCHEDLOG_HAS_OLD) {
+        unpack_old_thread(reader, from, event);
+    }
+    if (event->has & SCHEDLOG_HAS_OLD_STATE) {
+        event->old_state = unpack_u8(from);
+    }
+    if (event->has & SCHEDLOG_HAS_OLD_WAIT_REASON) {
+        event->old_wait_reason = unpack_u8(from);
+    }
+    if (event->has & SCHEDLOG_HAS_OLD_PRIORITY) {
+        event->old_priority = (int8_t)unpack_u8(from);
+    }
+    /* An id that was not told of says nothing, nor does a zero. */
+    if (!event->old_thread) {
+        event->has &= ~(uint32_t)(SCHEDLOG_HAS_OLD | SCHEDLOG_HAS_OLD_IDS);
+    }
+}
+
+static void set_vcpu(Unpacker *from, SchedlogEvent *event, uint64_t vcpu)
+{
+    if (vcpu >= TRACE_MAX_VCPUS) {
+        from->bad = true;
+    }
+    event->vcpu = (uint16_t)vcpu;
+}
+
+static void take_sched(TraceReader *reader, TraceItem *item)
+{
+    ChunkIn *chunk = &reader->chunk;
+    Unpacker *from = &chunk->from;
+    SchedlogEvent *event = &item->sched;
+    uint64_t place;
+    uint64_t id;
+
+    item->type = TRACE_ITEM_SCHED;
+    memset(event, 0, sizeof(*event));
+    if (!chunk->begun) {
+        take_generation(reader, from);
+    }
+    unpack_step(chunk, &event->time_ns, &event->seq);
+    event->has = (uint32_t)unpack_number(from) & TRACE_SWITCH_BITS;
+    place = unpack_number(from);
+    set_vcpu(from, event, place >> 2);
+    event->origin = place & 3;
+    if (event->origin > SCHEDLOG_EXACT) {
+        from->bad = true;
+    }
+    id = unpack_number(from);
+    unpack_new(from, event);
+    unpack_old(reader, from, event);
+    set_thread(event, thread_by_id(reader, id));
+}
+
+static void take_running(TraceReader *reader, TraceItem *item)
+{
+    ChunkIn *chunk = &reader->chunk;
+    Unpacker *from = &chunk->from;
+    SchedlogEvent *event = &item->sched;
+
+    item->type = TRACE_ITEM_RUNNING;
+    memset(event, 0, sizeof(*event));
+    if (!chunk->begun) {
+        take_generation(reader, from);
+        chunk->begun = true;
+    }
+    set_vcpu(from, event, unpack_number(from));
+    set_thread(event, thread_by_id(reader, unpack_number(from)));
+    event->time_ns = unpack_fixed64(from);
+}
+
+static uint64_t unpack_address(const TraceReader *reader, Unpacker *from)
+{
+    return reader->info.load_base + (uint64_t)unpack_signed(from);
+}
+
+static void set_irq_line(const TraceReader *reader, uint64_t id,
+                         TraceItem *item)
+{
+    IrqlogEvent *event = &item->irq;
+    const IrqlogLineInfo *line = &reader->unknown_line;
+
+    item->line = IRQLOG_NO_LINE;
+    if (id < IRQLOG_MAX_LINES && reader->line[id].known) {
+        item->line = (uint32_t)id;
+        line = &reader->line[id].info;
+    }
+    item->line_info = line;
+    event->irq = line->irq;
+    event->handler = line->handler;
+    event->opaque = line->opaque;
+    event->n = line->n;
+    event->kind = line->kind;
+    event->path = line->path;
+}
+
+static void set_host_thread(const TraceReader *reader, uint64_t id,
+                            TraceItem *item)
+{
+    item->host_thread = &reader->unknown_thread;
+    if (id < IRQLOG_MAX_THREADS && reader->host_thread[id].name) {
+        item->host_thread = &reader->host_thread[id].info;
+    }
+}
+
+static void unpack_msi(Unpacker *from, IrqlogEvent *event)
+{
+    event->has_msi = true;
+    event->msi_address = unpack_number(from);
+    event->msi_data = (uint32_t)unpack_number(from);
+    event->kind = IRQLOG_MSI;
+    event->n = event->msi_data & 0xff;
+    event->requester = event->path;
+}
+
+static void unpack_frames(const TraceReader *reader, Unpacker *from,
+                          IrqlogEvent *event, uint64_t n)
+{
+    unsigned i;
+
+    if (n > IRQLOG_BACKTRACE_MAX) {
+        from->bad = true;
+        return;
+    }
+    event->n_backtrace = (unsigned)n;
+    for (i = 0; i < event->n_backtrace; i++) {
+        event->backtrace[i] = unpack_address(reader, from);
+    }
+}
+
+static void take_irq(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+    IrqlogEvent *event = &item->irq;
+    uint64_t flags;
+
+    item->type = TRACE_ITEM_IRQ;
+    memset(event, 0, sizeof(*event));
+    unpack_step(&reader->chunk, &event->time_ns, &event->seq);
+    set_irq_line(reader, unpack_number(from), item);
+    set_host_thread(reader, unpack_number(from), item);
+    event->tid = (uint32_t)unpack_number(from);
+    event->level = (int32_t)unpack_signed(from);
+    event->depth = (unsigned)unpack_number(from) & 0xff;
+    flags = unpack_number(from);
+    event->caller = unpack_address(reader, from);
+    if (flags & 1) {
+        unpack_msi(from, event);
+    }
+    unpack_frames(reader, from, event, flags >> 1);
+}
+
+/* The rest. */
+
+static void take_object(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+    IrqlogObjectInfo *object = &item->object;
+
+    item->type = TRACE_ITEM_OBJECT;
+    object->load_base = unpack_fixed64(from);
+    object->start = unpack_fixed64(from);
+    object->end = unpack_fixed64(from);
+    unpack_string(from, reader->text[0], sizeof(reader->text[0]));
+    unpack_string(from, reader->text[1], sizeof(reader->text[1]));
+    object->build_id = reader->text[0];
+    object->file = reader->text[1];
+}
+
+static void take_lost(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+
+    item->type = TRACE_ITEM_LOST;
+    item->lost.contents = unpack_u8(from);
+    item->lost.count = unpack_number(from);
+    item->lost.first_seq = unpack_number(from);
+    item->lost.from_ns = unpack_fixed64(from);
+    item->lost.to_ns = unpack_fixed64(from);
+}
+
+static void unpack_offsets(Unpacker *from, SchedlogGuest *guest)
+{
+    uint64_t n = unpack_number(from);
+    SchedlogOffset *offset;
+    uint32_t i;
+
+    if (n > SCHEDLOG_MAX_OFFSETS) {
+        from->bad = true;
+        return;
+    }
+    guest->n_offsets = (uint32_t)n;
+    for (i = 0; i < guest->n_offsets; i++) {
+        offset = &guest->offsets[i];
+        unpack_string(from, offset->name, sizeof(offset->name));
+        offset->value = (int32_t)unpack_signed(from);
+        unpack_string(from, offset->source, sizeof(offset->source));
+    }
+}
+
+static void take_guest(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+    SchedlogGuest *guest = &item->guest;
+
+    item->type = TRACE_ITEM_GUEST;
+    memset(guest, 0, sizeof(*guest));
+    item->since_ns = unpack_fixed64(from);
+    guest->kernel_base = unpack_fixed64(from);
+    guest->kernel_size = (uint32_t)unpack_number(from);
+    guest->kernel_timestamp = (uint32_t)unpack_number(from);
+    guest->build = (uint32_t)unpack_number(from);
+    unpack_offsets(from, guest);
+}
+
+static void take_mark(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+
+    item->type = TRACE_ITEM_MARK;
+    item->mark.time_ns = unpack_fixed64(from);
+    item->mark.sched_dropped = unpack_number(from);
+    item->mark.irq_dropped = unpack_number(from);
+    item->mark.lines_refused = (uint32_t)unpack_number(from);
+    item->mark.exact = unpack_u8(from) != 0;
+}
+
+static void take_end(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+
+    item->type = TRACE_ITEM_END;
+    item->end.reason = unpack_u8(from);
+    item->end.time_ns = unpack_fixed64(from);
+    item->end.sched_events = unpack_number(from);
+    item->end.irq_events = unpack_number(from);
+    item->end.sched_lost = unpack_number(from);
+    item->end.irq_lost = unpack_number(from);
+    if (!from->bad) {
+        reader->stats.ended = true;
+    }
+}
+
+typedef void ItemFn(TraceReader *reader, TraceItem *item);
+
+static const struct {
+    TraceChunkKind kind;
+    uint32_t contents;      /* given to who wants any of these */
+    ItemFn *take;           /* one item of the chunk */
+} item_kinds[] = {
+    { TRACE_CHUNK_SCHED, TRACE_SCHED, take_sched },
+    { TRACE_CHUNK_RUNNING, TRACE_SCHED, take_running },
+    { TRACE_CHUNK_IRQ, TRACE_IRQ, take_irq },
+    { TRACE_CHUNK_LOST, TRACE_SCHED | TRACE_IRQ, take_lost },
+    { TRACE_CHUNK_OBJECTS, TRACE_SCHED | TRACE_IRQ, take_object },
+    { TRACE_CHUNK_GUEST, TRACE_SCHED | TRACE_IRQ, take_guest },
+    { TRACE_CHUNK_MARK, TRACE_SCHED | TRACE_IRQ, take_mark },
+    { TRACE_CHUNK_END, TRACE_SCHED | TRACE_IRQ, take_end },
+};
+
+/* NULL for a chunk without items, or of which none are wanted. */
+static ItemFn *find_take(const TraceReader *reader)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(item_kinds) / sizeof(*item_kinds); i++) {
+        if (item_kinds[i].kind == (TraceChunkKind)reader->chunk.kind &&
+            item_kinds[i].contents & reader->contents) {
+            return item_kinds[i].take;
+        }
+    }
+    return NULL;
+}
+
+static bool is_wanted(const TraceReader *reader, const TraceItem *item)
+{
+    return item->type != TRACE_ITEM_LOST ||
+           (item->lost.contents & reader->contents);
+}
+
+/* An item of the chunk at hand; what is wrong ends the chunk. */
+static bool next_in_chunk(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+    ItemFn *take = find_take(reader);
+
+    while (take && from->p < from->end) {
+        take(reader, item);
+        if (from->bad) {
+            reader->stats.chunks_malformed++;
+            break;
+        }
+        if (is_wanted(reader, item)) {
+            return true;
+        }
+    }
+    from->p = from->end;
+    return false;
+}
+
+static void take_threads(TraceReader *reader)
+{
+    take_generation(reader, &reader->chunk.from);
+    take_all(reader, take_thread);
+}
+
+/* A chunk without items; those with items are left for later. */
+static void take_tables(TraceReader *reader)
+{
+    switch (reader->chunk.kind) {
+    case TRACE_CHUNK_THREADS:
+        take_threads(reader);
+        break;
+    case TRACE_CHUNK_LINES:
+        take_all(reader, take_line);
+        break;
+    case TRACE_CHUNK_HOST_THREADS:
+        take_all(reader, take_host_thread);
+        break;
+    default:
+        reader->stats.chunks_unknown +=
+            reader->chunk.kind == 0 ||
+            reader->chunk.kind > TRACE_CHUNK_RUNNING;
+        return;
+    }
+    reader->stats.chunks_malformed += reader->chunk.from.bad;
+    reader->chunk.from.p = reader->chunk.from.end;
+}
+
+bool trace_reader_next(TraceReader *reader, TraceItem *item)
+{
+    Load load;
+
+    while (!next_in_chunk(reader, item)) {
+        if (reader->stats.ended) {
+            return false;
+        }
+        do {
+            load = load_chunk(reader);
+        } while (load == LOAD_AGAIN);
+        if (load == LOAD_END) {
+            return false;
+        }
+        take_tables(reader);
+    }
+    return true;
+}

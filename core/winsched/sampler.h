@@ -1,0 +1,144 @@
+/*
+ * winsched/sampler: which thread runs on each vCPU, and when that changed.
+ *
+ * Looks come from several threads: the vCPU's own at a KVM exit, one that
+ * polls, one that is told of each switch.  All feed one history per vCPU: a
+ * change is recorded once, by whoever sees it first.  Nobody waits: who finds
+ * another one at it goes on.  Only a look that is told of each switch tries
+ * for some microseconds, as it may be the only one to see it.
+ *
+ * Where CurrentThread is read from, and where records go, is the embedder's.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VMSCOPE_WINSCHED_SAMPLER_H
+#define VMSCOPE_WINSCHED_SAMPLER_H
+
+#include "winsched/thread.h"
+
+#include <stdatomic.h>
+
+typedef enum WinschedOrigin {
+    WINSCHED_EXIT,      /* at a KVM exit: the vCPU stands still */
+    WINSCHED_POLL,      /* by the helper: the vCPU runs on */
+    WINSCHED_EXACT,     /* at the switch itself: the vCPU stands still */
+    WINSCHED_N_ORIGINS,
+} WinschedOrigin;
+
+/* A switch that was seen. */
+typedef struct WinschedSwitch {
+    unsigned vcpu;
+    WinschedOrigin origin;
+    uint64_t stamp;             /* evring clock's; when it was seen */
+    uint32_t missed;            /* switches since the last record, unseen */
+    bool has_missed;
+    WinschedThread to;
+    WinschedThread from;        /* thread 0 at the first; has tells the rest */
+} WinschedSwitch;
+
+/* Figures of one vCPU; plain counts, read by anybody at any time. */
+typedef struct WinschedCounts {
+    uint64_t samples[WINSCHED_N_ORIGINS];
+    uint64_t switches;          /* recorded */
+    uint64_t missed;            /* known to have happened unseen */
+    uint64_t faults;            /* CurrentThread could not be read */
+    uint64_t implausible;       /* what was there is no thread */
+    uint64_t torn;              /* changed while it was read; looked again */
+} WinschedCounts;
+
+/* One vCPU.  Begins as zeroes; only the functions below look inside. */
+typedef struct WinschedCpu {
+    unsigned vcpu;
+    uint64_t prcb;              /* guest virtual */
+    uint64_t idle_thread;       /* 0: not known */
+    _Alignas(64) _Atomic uint64_t last;     /* thread of the last record */
+    atomic_flag busy;           /* somebody handles a change */
+    _Atomic uint64_t samples[WINSCHED_N_ORIGINS];   /* one writer each */
+    /* Written by whoever has busy. */
+    _Atomic uint64_t switches, missed, implausible, torn;
+    _Atomic uint64_t faults;
+    WinschedThread last_read;
+    uint64_t counter_gpa;       /* of KeContextSwitches; 0: not looked for */
+    /*
+     * The guest's counter of switches against ours; 0: not begun.  Bits 0-31
+     * are KeContextSwitches when it was last read, bits 32-62 say how far it
+     * was behind, bit 63 is set.
+     */
+    _Atomic uint64_t counter;
+} WinschedCpu;
+
+/* What all vCPUs share; constant while sampling goes on. */
+typedef struct Winsched {
+    GmemSpace space;
+    WinosLayout layout;
+    /* Called with each switch, on the thread that saw it. */
+    void (*record)(void *opaque, const WinschedSwitch *event);
+    /* The time now, as a stamp. */
+    uint64_t (*now)(void *opaque);
+    /* Read CurrentThread of @cpu again, as cheaply as can be. */
+    bool (*current)(void *opaque, const WinschedCpu *cpu, uint64_t *thread);
+    void *opaque;
+} Winsched;
+
+/**
+ * winsched_cpu_init - begin with a vCPU, or begin anew
+ *
+ * Nobody may be looking at it meanwhile.
+ */
+void winsched_cpu_init(WinschedCpu *cpu, unsigned vcpu, uint64_t prcb,
+                       uint64_t idle_thread);
+
+/**
+ * winsched_change - out of line: the thread is not the last one
+ *
+ * What is recorded was current at the instant of the stamp, and was the same
+ * object before and after.  When that fails four times in a row, the next look
+ * has to see it.
+ */
+void winsched_change(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
+                     WinschedOrigin origin);
+
+/**
+ * winsched_look - one sample; the hot path
+ * @thread: CurrentThread, by one aligned 8-byte load
+ * @origin: each origin is looked from by one thread at a time
+ *
+ * A load, a compare and a count when nothing changed.
+ *
+ * Returns: true when it was a change
+ */
+static inline bool winsched_look(const Winsched *ws, WinschedCpu *cpu,
+                                 uint64_t thread, WinschedOrigin origin)
+{
+    _Atomic uint64_t *samples = &cpu->samples[origin];
+
+    atomic_store_explicit(samples,
+                          atomic_load_explicit(samples,
+                                               memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    if (__builtin_expect(thread == atomic_load_explicit(
+                             &cpu->last, memory_order_relaxed), 1)) {
+        return false;
+    }
+    winsched_change(ws, cpu, thread, origin);
+    return true;
+}
+
+/**
+ * winsched_fault - CurrentThread could not be read
+ */
+void winsched_fault(WinschedCpu *cpu);
+
+/**
+ * winsched_counts - the figures of a vCPU
+ *
+ * With the guest's counter known, missed includes switches since the last
+ * record, up to now, but not one that the next look may still see.  It is never
+ * too high by the counter's doing, and too low by one at most.
+ *
+ * Context: any thread.
+ */
+void winsched_counts(const Winsched *ws, const WinschedCpu *cpu,
+                     WinschedCounts *counts);
+
+#endif
