@@ -5,7 +5,7 @@
  */
 #include "debuginfo.h"
 
-#include "map.h"
+#include "common/map.h"
 #include "message.h"
 
 #include <dwarf.h>

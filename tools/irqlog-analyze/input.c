@@ -5,8 +5,8 @@
  */
 #include "input.h"
 
+#include "common/stop.h"
 #include "message.h"
-#include "stop.h"
 
 #include <errno.h>
 #include <fcntl.h>

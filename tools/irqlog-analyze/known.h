@@ -6,8 +6,8 @@
 #ifndef IRQLOG_ANALYZE_KNOWN_H
 #define IRQLOG_ANALYZE_KNOWN_H
 
+#include "common/map.h"
 #include "irqlog/event.h"
-#include "map.h"
 
 /* Strings are owned by Known; NULL: not told. */
 typedef struct KnownThread {

@@ -7,12 +7,12 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "common/stop.h"
 #include "input.h"
 #include "message.h"
 #include "options.h"
 #include "ring.h"
 #include "session.h"
-#include "stop.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -188,6 +188,7 @@ int main(int argc, char **argv)
     static Program program;
 
     argv[0] = (char *)"irqlog-analyze";     /* for getopt's messages */
+    message_begin("irqlog-analyze");
     stop_init();
     switch (options_read(&program.opt, argc, argv)) {
     case OPTIONS_DONE:

@@ -5,10 +5,7 @@
  */
 #include "message.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 void warn(WarnCause cause, const char *fmt, ...)
 {
@@ -19,15 +16,7 @@ void warn(WarnCause cause, const char *fmt, ...)
         return;
     }
     given[cause] = true;
-    fputs("irqlog-analyze: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    message_va(fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
-}
-
-void die_no_memory(void)
-{
-    fputs("irqlog-analyze: out of memory\n", stderr);
-    exit(1);
 }

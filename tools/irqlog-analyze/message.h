@@ -1,10 +1,12 @@
 /*
- * message: what is said to the person, on standard error.
+ * message: warnings, each cause once, on standard error.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef IRQLOG_ANALYZE_MESSAGE_H
 #define IRQLOG_ANALYZE_MESSAGE_H
+
+#include "common/message.h"
 
 /* A warning of each cause is given once in a run of the program. */
 typedef enum WarnCause {
@@ -19,7 +21,5 @@ typedef enum WarnCause {
 
 void warn(WarnCause cause, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-
-_Noreturn void die_no_memory(void);
 
 #endif

@@ -11,9 +11,9 @@
 #include "resolver.h"
 
 #include "base/num.h"
-#include "map.h"
+#include "common/map.h"
+#include "common/stop.h"
 #include "message.h"
-#include "stop.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,9 +5,9 @@
  */
 #include "ring.h"
 
+#include "common/stop.h"
 #include "irqlog/store.h"
 #include "message.h"
-#include "stop.h"
 
 #include <errno.h>
 #include <string.h>

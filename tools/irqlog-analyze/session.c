@@ -5,9 +5,9 @@
  */
 #include "session.h"
 
+#include "common/stop.h"
 #include "filter.h"
 #include "message.h"
-#include "stop.h"
 
 #include <inttypes.h>
 #include <string.h>

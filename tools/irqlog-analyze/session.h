@@ -10,10 +10,10 @@
 #ifndef IRQLOG_ANALYZE_SESSION_H
 #define IRQLOG_ANALYZE_SESSION_H
 
+#include "common/out.h"
 #include "irqlog/parse.h"
 #include "known.h"
 #include "options.h"
-#include "out.h"
 #include "symbols.h"
 
 typedef struct Session Session;

@@ -5,8 +5,8 @@
  */
 #include "space.h"
 
+#include "common/map.h"
 #include "debuginfo.h"
-#include "map.h"
 #include "message.h"
 #include "procfs.h"
 #include "resolver.h"

@@ -10,8 +10,8 @@
 #ifndef IRQLOG_ANALYZE_STATS_H
 #define IRQLOG_ANALYZE_STATS_H
 
+#include "common/map.h"
 #include "irqlog/event.h"
-#include "map.h"
 
 #include <stddef.h>
 

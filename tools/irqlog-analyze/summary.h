@@ -6,7 +6,7 @@
 #ifndef IRQLOG_ANALYZE_SUMMARY_H
 #define IRQLOG_ANALYZE_SUMMARY_H
 
-#include "out.h"
+#include "common/out.h"
 #include "stats.h"
 
 /* Lists are of indices, the busiest first. */

@@ -5,7 +5,7 @@
  */
 #include "symbol.h"
 
-#include "map.h"
+#include "common/map.h"
 #include "message.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
  */
 #include "symbols.h"
 
-#include "map.h"
+#include "common/map.h"
 #include "message.h"
 
 #include <inttypes.h>

@@ -6,8 +6,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef IRQLOG_ANALYZE_MAP_H
-#define IRQLOG_ANALYZE_MAP_H
+#ifndef VMSCOPE_COMMON_MAP_H
+#define VMSCOPE_COMMON_MAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,42 +1,14 @@
 /*
- * json: see json.h.
+ * jsonout: see jsonout.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "json.h"
+#include "common/jsonout.h"
+
+#include "common/utf8.h"
 
 #include <math.h>
 #include <string.h>
-
-/*
- * How many bytes of valid UTF-8 @text begins with, 0 for none.
- * Source: RFC 3629, 4 "Syntax of UTF-8 Byte Sequences".
- */
-static size_t utf8_length(const unsigned char *text)
-{
-    size_t len;
-    size_t i;
-    unsigned low = 0x80;
-    unsigned high = 0xbf;
-
-    if (text[0] < 0x80) {
-        return 1;
-    }
-    if (text[0] < 0xc2 || text[0] > 0xf4) {
-        return 0;
-    }
-    len = text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-    low = text[0] == 0xe0 ? 0xa0 : text[0] == 0xf0 ? 0x90 : low;
-    high = text[0] == 0xed ? 0x9f : text[0] == 0xf4 ? 0x8f : high;
-    for (i = 1; i < len; i++) {
-        if (text[i] < low || text[i] > high) {
-            return 0;
-        }
-        low = 0x80;
-        high = 0xbf;
-    }
-    return len;
-}
 
 static void put_escaped(Out *out, unsigned char c)
 {
@@ -93,58 +65,69 @@ static void put_string(Out *out, const char *text)
     out_char(out, '"');
 }
 
-static void put_key(Json *json, const char *key)
+static void put_key(JsonOut *json, const char *key)
 {
     if (json->comma) {
         out_text(json->out, ", ");
     }
     json->comma = true;
-    if (key) {      /* one of ours: there is nothing to escape in it */
-        out_char(json->out, '"');
-        out_text(json->out, key);
-        out_text(json->out, "\": ");
+    if (key) {
+        put_string(json->out, key);
+        out_text(json->out, ": ");
     }
 }
 
-void json_begin(Json *json, const char *key, char bracket)
+void jsonout_begin(JsonOut *json, const char *key, char bracket)
 {
     put_key(json, key);
     out_char(json->out, bracket);
     json->comma = false;
 }
 
-void json_end(Json *json, char bracket)
+void jsonout_end(JsonOut *json, char bracket)
 {
     out_char(json->out, bracket);
     json->comma = true;
 }
 
-void json_text(Json *json, const char *key, const char *text)
+void jsonout_text(JsonOut *json, const char *key, const char *text)
 {
     put_key(json, key);
     put_string(json->out, text);
 }
 
-void json_uint(Json *json, const char *key, uint64_t value)
+void jsonout_uint(JsonOut *json, const char *key, uint64_t value)
 {
     put_key(json, key);
     out_dec(json->out, value);
 }
 
-void json_int(Json *json, const char *key, int64_t value)
+void jsonout_int(JsonOut *json, const char *key, int64_t value)
 {
     put_key(json, key);
     out_signed(json->out, value);
 }
 
-void json_real(Json *json, const char *key, double value)
+void jsonout_real(JsonOut *json, const char *key, double value)
 {
     put_key(json, key);
     out_printf(json->out, "%.3f", isfinite(value) ? value : 0.0);
 }
 
-void json_line(Json *json)
+void jsonout_line(JsonOut *json)
 {
     out_char(json->out, '\n');
     json->comma = false;
+}
+
+void jsonout_bool(JsonOut *json, const char *key, bool value)
+{
+    put_key(json, key);
+    out_text(json->out, value ? "true" : "false");
+}
+
+void jsonout_null(JsonOut *json, const char *key)
+{
+    put_key(json, key);
+    out_text(json->out, "null");
 }

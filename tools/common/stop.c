@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "stop.h"
+#include "common/stop.h"
 
 #include <poll.h>
 #include <stddef.h>
@@ -20,12 +20,17 @@ static void ask(int number)
 void stop_init(void)
 {
     struct sigaction action;
+    struct sigaction hang_up;
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = ask;
     action.sa_flags = (int)SA_RESETHAND;    /* and no SA_RESTART */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    if (!sigaction(SIGHUP, NULL, &hang_up) &&
+        hang_up.sa_handler != SIG_IGN) {
+        sigaction(SIGHUP, &action, NULL);
+    }
     signal(SIGPIPE, SIG_IGN);
 }
 

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "map.h"
+#include "common/map.h"
 
-#include "message.h"
+#include "common/message.h"
 
 #include <stdlib.h>
 #include <string.h>

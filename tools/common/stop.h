@@ -1,10 +1,12 @@
 /*
- * stop: the wish to end, by SIGINT or SIGTERM.
+ * stop: the wish to end, by SIGINT, SIGTERM or SIGHUP.
+ *
+ * A SIGHUP that is ignored already, as under nohup, stays ignored.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef IRQLOG_ANALYZE_STOP_H
-#define IRQLOG_ANALYZE_STOP_H
+#ifndef VMSCOPE_COMMON_STOP_H
+#define VMSCOPE_COMMON_STOP_H
 
 #include <signal.h>
 

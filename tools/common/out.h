@@ -6,8 +6,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef IRQLOG_ANALYZE_OUT_H
-#define IRQLOG_ANALYZE_OUT_H
+#ifndef VMSCOPE_COMMON_OUT_H
+#define VMSCOPE_COMMON_OUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "out.h"
+#include "common/out.h"
 
 #include "base/num.h"
 
