@@ -1,0 +1,26 @@
+/*
+ * qmp-virsh: QMP through libvirt, by running virsh qemu-monitor-command.
+ *
+ * Private to the QMP client.  Which libvirt is meant is for virsh and its
+ * environment (LIBVIRT_DEFAULT_URI) to say.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VMSCOPE_QMP_VIRSH_H
+#define VMSCOPE_QMP_VIRSH_H
+
+#include "qmp-wait.h"
+#include "qmp-wire.h"
+#include "qmp.h"
+
+/**
+ * qmp_virsh_ask - run one command
+ * @request: the command as JSON, NUL-terminated
+ * @message: receives the answer, to be released with json_decref()
+ * @err: shows the command line that failed
+ */
+QmpFailure qmp_virsh_ask(const char *domain, const char *request,
+                         const Deadline *deadline, json_t **message,
+                         Err *err);
+
+#endif
