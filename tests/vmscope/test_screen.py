@@ -1,0 +1,305 @@
+"""vmscope top on a terminal: what is on it, keys, sizes, the end.
+
+The terminal is tmux; time in the fake QEMU passes with each look, so what is
+waited for is what a key changes.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+
+import os
+import re
+import signal
+
+from fake_qmp import World, idle
+from guests import MS, SYSTEM, calm, crowded, with_irqs
+from harness import Terminal, check, fake, golden, same, wait_for
+
+
+def top(*more, world=None, mode='', delay='200ms', **size):
+    qemu = fake(world or calm(300), mode)
+    terminal = Terminal('top', '--qmp', qemu.path, '-d', delay, *more,
+                        **size)
+    terminal.world = qemu.world
+    return terminal
+
+
+ROW = re.compile(r'%CPU.*\n +[0-9]+ +[0-9]+ ')
+
+
+def look(terminal):
+    """Wait until an interval is shown."""
+    wait_for('threads', lambda: ROW.search(terminal.screen()))
+
+
+def still(terminal):
+    """Stop time, so that the screen stays as it is."""
+    look(terminal)
+    terminal.keys('Space')
+    return terminal.wait('paused')
+
+
+def screen_is(terminal, name):
+    """How long, and how many, depends on the number of looks: hide it."""
+    text = re.sub(r'for [0-9. ]+ m?s +', 'for (time) ', terminal.screen())
+    golden(name, re.sub(r'(?<=missed )\d+', '#', text))
+
+
+def steady():
+    """The same in every interval: 60 % System, 40 % idle, for 300 s."""
+    world = World()
+    for number in range(3000):
+        at = world.now_ns + number * 100 * MS
+        world.sched.add(at, vcpu=0, origin='poll', **SYSTEM)
+        world.sched.add(at + 60 * MS, vcpu=0, origin='poll', **idle(0))
+    return world
+
+
+def test_screen_80x24():
+    terminal = top('-i', world=with_irqs(calm(300), 300))
+    still(terminal)
+    screen_is(terminal, 'screen-80x24.txt')
+
+
+def test_screen_40x10():
+    terminal = top(columns=40, rows=10)
+    still(terminal)
+    screen_is(terminal, 'screen-40x10.txt')
+
+
+def test_tiny():
+    """It lives through any size, also one that shows nothing."""
+    terminal = top()
+    look(terminal)
+    for columns, rows in ((20, 4), (10, 2), (2, 2), (1, 1), (300, 3),
+                          (80, 24)):
+        terminal.resize(columns, rows)
+        terminal.keys('h', 'h', 'i', 't', 'Down')
+    terminal.wait('chrome.exe')
+    terminal.keys('q')
+    same(terminal.exit_code(), 0, 'exit code')
+
+
+def test_resize():
+    terminal = top()
+    terminal.wait('STATE')
+    terminal.resize(40, 10)
+    terminal.wait_gone('STATE')
+    check(max(map(len, terminal.screen().splitlines())) <= 40, 'too wide')
+    terminal.resize(120, 40)
+    terminal.wait('STATE')
+    terminal.wait('한국어 스레드 🚀')
+
+
+def test_names_align():
+    """Korean and emoji take two columns; what stands behind still aligns."""
+    terminal = top('--filter', '메모장')
+    still(terminal)
+    lines = [line for line in terminal.screen().splitlines()
+             if '804' in line]
+    check(lines and '메모장.exe: 한국어 스레드 🚀' in lines[-1], lines)
+
+
+def test_hostile_names():
+    """A guest's escape sequences never reach the terminal."""
+    terminal = top()
+    still(terminal)
+    check('ev?[31mil.exe: ab?tab' in terminal.screen(), terminal.last)
+
+
+def test_sort_keys():
+    terminal = top()
+    orders = {}
+    for key, first in (('p', '     4      8'), ('n', '   900    904'),
+                       ('c', '  4000   4004')):
+        look(terminal)
+        terminal.keys(key)
+
+        def first_row(wanted=first):
+            lines = terminal.screen().splitlines()
+            at = [i for i, line in enumerate(lines) if '%CPU' in line][0]
+            orders[key] = lines[at + 1]
+            return lines[at + 1].startswith(wanted)
+        wait_for(f'"{first}" to be first', first_row)
+    terminal.keys('p', 'r')
+    wait_for('the order turned round',
+             lambda: re.search(r'%CPU.*\n +4000 +4008', terminal.screen()))
+
+
+def test_processes():
+    terminal = top()
+    look(terminal)
+    terminal.keys('t')
+    wait_for('two threads of chrome.exe', lambda: re.search(
+        r'PROCESS(.*\n)* +4000 +2 .*chrome.exe', terminal.screen()))
+    terminal.keys('t')
+    terminal.wait('TID')
+
+
+def test_filter():
+    terminal = top()
+    terminal.wait('메모장')
+    terminal.keys('/')
+    terminal.wait('filter:')
+    terminal.type('chromX')
+    terminal.keys('BSpace', 'Enter')
+    terminal.wait('filter: chrom')
+    terminal.wait_gone('메모장')
+    check('Compositor' in terminal.screen(), terminal.last)
+    terminal.keys('/')
+    terminal.type('한국')
+    terminal.keys('Enter')
+    terminal.wait('메모장')
+    terminal.wait_gone('Compositor')
+    terminal.keys('/', 'Escape')
+    terminal.wait('filter: 한국')
+    terminal.keys('/', 'Enter')
+    terminal.wait('Compositor')
+
+
+def test_delay():
+    terminal = top(delay='300ms')
+    look(terminal)
+    terminal.keys('d')
+    terminal.wait('delay:')
+    terminal.type('soon')
+    terminal.keys('Enter')
+    terminal.wait("'soon' is no time")
+    terminal.keys('d')
+    terminal.type('1h')
+    terminal.keys('Enter')
+    terminal.wait_gone('delay:')
+    terminal.keys('q')
+    same(terminal.exit_code(), 0, 'exit code')
+
+
+def test_pause():
+    """Paused it asks nothing; afterwards it begins anew, without a loss."""
+    terminal = top(world=steady())
+    look(terminal)
+    terminal.keys('Space')
+    terminal.wait('paused')
+    asked = len(terminal.world.log)
+    terminal.keys('p', 'c', 't', 't')
+    terminal.wait('paused')
+    same(len(terminal.world.log), asked, 'commands while paused')
+    terminal.keys('Space')
+    terminal.wait_gone('paused')
+    wait_for('a look', lambda: len(terminal.world.log) > asked + 3)
+    terminal.wait('busy 60.0%')
+    check('lost 0' in terminal.screen(), terminal.last)
+
+
+def test_irq_pane():
+    terminal = top(world=with_irqs(calm(300), 300))
+    look(terminal)
+    check('IRQ/S' not in terminal.screen(), terminal.last)
+    terminal.keys('i')
+    terminal.wait('IRQ/S')
+    terminal.wait('(anonymous) driven by /machine/q35/ahci:irq')
+    terminal.keys('i')
+    terminal.wait_gone('IRQ/S')
+
+
+def test_irq_log_off():
+    world = calm(300)
+    world.irq_on = False
+    terminal = top('-i', world=world)
+    terminal.wait('interrupts: the IRQ log is off')
+
+
+def test_help():
+    terminal = top()
+    look(terminal)
+    terminal.keys('h')
+    terminal.wait('vmscope top: keys')
+    golden('screen-help.txt', terminal.screen())
+    terminal.keys('h')
+    look(terminal)
+
+
+def test_scroll():
+    terminal = top(world=crowded(300))
+    still(terminal)
+    before = terminal.screen()
+    terminal.keys('NPage')
+    wait_for('other rows', lambda: terminal.screen() != before)
+    terminal.keys('End')
+    terminal.keys('Home')
+    wait_for('the first rows', lambda: terminal.screen() == before)
+    terminal.keys('Up', 'Down', 'PPage')
+    wait_for('the same rows', lambda: terminal.screen() == before)
+
+
+def test_many_vcpus():
+    terminal = top(world=crowded(100, 64))
+    terminal.wait('and 59 more vCPUs')
+    check('%CPU' in terminal.screen(), terminal.last)
+
+
+def test_says_that_it_turned_it_on():
+    world = calm(300)
+    world.sched_on = False
+    terminal = top(world=world)
+    terminal.wait('the trace was off: it is on until you quit')
+    check(world.sched_on, 'it is off')
+    terminal.keys('q')
+    same(terminal.exit_code(), 0, 'exit code')
+    check(not world.sched_on, 'still on')
+
+
+def test_signals_restore():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        world = calm(300)
+        world.sched_on = False
+        terminal = top(world=world)
+        look(terminal)
+        os.kill(terminal.process(), number)
+        same(terminal.exit_code(), 0, f'exit code after {number}')
+        check(not world.sched_on, f'still on after {number}')
+        check('%CPU' not in terminal.screen(), 'the screen is not restored')
+
+
+def test_ctrl_c():
+    terminal = top()
+    look(terminal)
+    terminal.keys('C-c')
+    same(terminal.exit_code(), 0, 'exit code')
+
+
+def test_qemu_dies():
+    terminal = top(mode=('die', 12))
+    same(terminal.exit_code(), 1, 'exit code')
+    terminal.wait('QEMU has ended, or close')
+
+
+def test_colour():
+    terminal = top(world=steady(), env={'TERM': 'xterm-256color'})
+    look(terminal)
+    check('\x1b[36m' in terminal.colours() or
+          '\x1b[1;36m' in terminal.colours() or
+          '\x1b[1m\x1b[36m' in terminal.colours(), terminal.colours())
+
+
+def test_no_colour():
+    terminal = top(env={'NO_COLOR': '1', 'TERM': 'xterm-256color'})
+    look(terminal)
+    colours = re.findall(r'\x1b\[[0-9;]*3[0-7][0-9;]*m', terminal.colours())
+    same(colours, [], 'colours')
+
+
+def test_unknown_terminal():
+    terminal = top(env={'TERM': 'nonesuch'})
+    same(terminal.exit_code(), 1, 'exit code')
+    terminal.wait("terminal type 'nonesuch' is not known")
+
+
+def test_iterations():
+    terminal = top('-n', '2')
+    same(terminal.exit_code(), 0, 'exit code')
+
+
+def test_ascii_terminal():
+    """Without UTF-8 in the locale a terminal gets ASCII."""
+    terminal = top(env={'LC_ALL': 'POSIX'})
+    look(terminal)
+    check('???.exe: ??? ??? ?' in terminal.screen(), terminal.last)
