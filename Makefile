@@ -26,7 +26,7 @@ tools:
 guest:
 	@$(SETUP)/guest
 
-demo: qemu tools
+demo: qemu tools guest
 	@scripts/demo/run
 
 check:

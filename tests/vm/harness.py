@@ -119,8 +119,9 @@ class Machine:
         self.folder = folder()
         _machines.append(self)
         self.qmps = []
-        command = [QEMU, '-display', 'none', '-nodefaults', '-no-user-config',
-                   '-accel', 'qtest' if qtest else 'tcg']
+        command = [QEMU, '-display', 'none', '-nodefaults', '-no-user-config']
+        if '-accel' not in arguments:
+            command += ['-accel', 'qtest' if qtest else 'tcg']
         sockets = [self.path(f'qmp{i}') for i in range(monitors)]
         for path in sockets:
             command += ['-qmp', f'unix:{path},server=on,wait=off']

@@ -24,10 +24,12 @@
 
 #if QEMU_VERSION_MAJOR < 10
 #include "sysemu/iothread.h"
+#include "sysemu/reset.h"
 #include "sysemu/runstate.h"
 #include "sysemu/sysemu.h"
 #else
 #include "system/iothread.h"
+#include "system/reset.h"
 #include "system/runstate.h"
 #include "system/system.h"
 #endif

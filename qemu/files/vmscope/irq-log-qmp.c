@@ -293,19 +293,6 @@ IrqLogEntryList *qmp_query_irq_log(IrqLogQuery *args, Error **errp)
     return list;
 }
 
-static VmscopeClock *clock_new(void)
-{
-    VmscopeClock *clock = g_new0(VmscopeClock, 1);
-    ClockTriple now;
-
-    clock->has_tsc = clock_has_tsc();
-    clock_read_triple(clock->has_tsc ? CLOCK_KIND_TSC : CLOCK_KIND_NS, &now);
-    clock->tsc = clock->has_tsc ? now.stamp : 0;
-    clock->monotonic_ns = now.monotonic_ns;
-    clock->realtime_ns = now.realtime_ns;
-    return clock;
-}
-
 static void fill_status(IrqLogStatus *status, IrqLogSession *session)
 {
     const IrqlogStore *store = &session->store;
@@ -339,7 +326,7 @@ IrqLogStatus *qmp_query_irq_log_status(Error **errp)
         fill_status(status, session);
         irq_log_put(session);
     }
-    status->clock = clock_new();
+    status->clock = vmscope_clock_new();
     status->load_base = process->load_base;
     status->build_id = g_strdup(process->build_id);
     return status;

@@ -10,7 +10,6 @@
 
 #include "qemu/osdep.h"
 #include <poll.h>
-#include <sys/mman.h>
 #include "qapi/error.h"
 #include "qemu/log.h"
 #include "qemu/units.h"
@@ -295,23 +294,6 @@ static void keep_clock(TextWriter *w)
     w->steer_ns = now.monotonic_ns + NEXT_STEER_NS;
 }
 
-/* So that no interrupt is the first to touch a page of the ring. */
-static void populate(IrqLogSession *session)
-{
-#ifdef MADV_POPULATE_WRITE
-    size_t step = 2 * MiB;
-    size_t at;
-
-    for (at = 0; at < session->mem_size; at += step) {
-        if (madvise((char *)session->mem + at,
-                    MIN(step, session->mem_size - at),
-                    MADV_POPULATE_WRITE)) {
-            break;
-        }
-    }
-#endif
-}
-
 static void put_run(TextWriter *w)
 {
     IrqlogRun run;
@@ -393,7 +375,8 @@ static void *writer_thread(void *opaque)
     };
 
     rcu_register_thread();
-    populate(session);
+    /* So that no interrupt is the first to touch a page of the ring. */
+    vmscope_memory_populate(session->mem, session->mem_size);
     if (session->text_fd >= 0) {
         put_run(&w);
     }

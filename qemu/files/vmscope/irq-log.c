@@ -329,7 +329,7 @@ static void hook_message(void *dev, uint64_t address, uint32_t data,
 
 static void session_free(IrqLogSession *session)
 {
-    irq_log_memory_free(session->mem, session->mem_size);
+    vmscope_memory_free(session->mem, session->mem_size);
     if (session->text_fd >= 0) {
         close(session->text_fd);
     }
@@ -442,7 +442,7 @@ bool irq_log_start(const IrqLogOptions *opts, Error **errp)
     if (!irq_log_text_open(session, errp)) {
         goto fail;
     }
-    session->mem = irq_log_memory_new(session->ring_file, session->mem_size,
+    session->mem = vmscope_memory_new(session->ring_file, session->mem_size,
                                       errp);
     if (!session->mem) {
         goto fail;

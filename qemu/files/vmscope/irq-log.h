@@ -2,7 +2,6 @@
  * IRQ log: a run of it, and what the parts of it offer each other
  *
  * irq-log.c         turning on and off, and the hot path
- * irq-log-memory.c  where the ring lies: memory or a file
  * irq-log-names.c   what lines and threads are called
  * irq-log-text.c    the thread that writes the text
  * irq-log-qmp.c     the QMP commands; irq-log-hmp.c the monitor's
@@ -18,6 +17,7 @@
 #include "qapi/qapi-types-vmscope.h"
 #include "irqlog/index.h"
 #include "irqlog/store.h"
+#include "common.h"
 
 /* The level of a line that was not raised yet; no int has it. */
 #define IRQ_LOG_LEVEL_UNKNOWN INT64_MIN
@@ -89,10 +89,6 @@ bool irq_log_start(const IrqLogOptions *opts, Error **errp);
  */
 IrqLogSession *irq_log_stop(void);
 
-/* irq-log-memory.c: @size zeroed bytes, or NULL with an error. */
-void *irq_log_memory_new(const char *ring_file, size_t size, Error **errp);
-void irq_log_memory_free(void *mem, size_t size);
-
 /**
  * irq_log_new_line: a line that was not seen before, in this session
  * @obj: as the hook got it
@@ -136,18 +132,8 @@ void irq_log_writer_start(IrqLogSession *session);
  */
 void irq_log_writer_stop(IrqLogSession *session);
 
-/* process.c: constant once the program runs. */
-typedef struct VmscopeProcess {
-    uint64_t load_base;
-    char build_id[41];
-    char exe[512];
-    ClockTriple start;          /* clocks when the program was loaded */
-} VmscopeProcess;
-
-const VmscopeProcess *vmscope_process(void);
-
 /**
- * vmscope_process_objects: tell of every program and library mapped
+ * vmscope_process_objects (process.c): tell of every program and library mapped
  * @add: called for each; false ends it
  *
  * Returns: a number that changes when another one is loaded

@@ -1,7 +1,8 @@
 /*
- * IRQ log: where the ring lies
+ * vmscope: where a ring lies
  *
- * Anonymous memory, or a file mapped by whoever wants to read it.
+ * Anonymous memory, or a file mapped by whoever wants to read it.  What is
+ * in it is for those who asked for it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,7 +11,9 @@
 #include <sys/mman.h>
 #include "qapi/error.h"
 #include "qemu/cutils.h"
-#include "irq-log.h"
+#include "qemu/units.h"
+#include "evring/file.h"
+#include "common.h"
 
 /* Does a ring file of ours stand at @fd?  An empty file will do as well. */
 static bool is_ring_file(int fd)
@@ -100,7 +103,7 @@ static void *map_file(const char *path, size_t size, Error **errp)
     return mem;
 }
 
-void *irq_log_memory_new(const char *ring_file, size_t size, Error **errp)
+void *vmscope_memory_new(const char *ring_file, size_t size, Error **errp)
 {
     void *mem;
 
@@ -117,9 +120,24 @@ void *irq_log_memory_new(const char *ring_file, size_t size, Error **errp)
     return mem;
 }
 
-void irq_log_memory_free(void *mem, size_t size)
+void vmscope_memory_free(void *mem, size_t size)
 {
     if (mem) {
         munmap(mem, size);
     }
+}
+
+void vmscope_memory_populate(void *mem, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    size_t step = 2 * MiB;
+    size_t at;
+
+    for (at = 0; at < size; at += step) {
+        if (madvise((char *)mem + at, MIN(step, size - at),
+                    MADV_POPULATE_WRITE)) {
+            break;
+        }
+    }
+#endif
 }

@@ -1,0 +1,91 @@
+/*
+ * Windows scheduler trace: what the parts of the helper thread share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef VMSCOPE_SCHED_HELPER_H
+#define VMSCOPE_SCHED_HELPER_H
+
+#include "sched-trace.h"
+
+/* How long to wait before looking for a kernel again: doubled each time. */
+#define SCHED_FIRST_BACKOFF_NS 10000000
+#define SCHED_LAST_BACKOFF_NS 1000000000
+
+/* The helper thread's own; times are CLOCK_MONOTONIC in ns, 0: at once. */
+typedef struct SchedHelper {
+    SchedSession *session;
+    unsigned resets;            /* of the machine, that were followed */
+    unsigned resumes;
+
+    bool active;                /* result is of a kernel that is there */
+    WinosResult result;
+    WinosLearner *learner;      /* NULL: nothing to learn */
+    unsigned lessons;
+    unsigned limit;             /* slots that are looked at are below it */
+    uint64_t populated;         /* bytes of the session's memory */
+
+    /* Of n_slots elements; what they hold does not outlast a turn. */
+    SchedAsker asker;
+    bool *present;
+    bool *wanted;
+    SchedRegs *regs;
+    WinosRegs *winos_regs;
+    WinosCpu *cpus;
+
+    /* When to do what next. */
+    uint64_t backoff_ns;
+    uint64_t find_ns;           /* look for a kernel */
+    uint64_t early_ns;          /* the same when there is a reason to */
+    uint64_t poll_ns;
+    uint64_t keep_ns;           /* see whether all is as it was */
+    uint64_t kept_ns;           /* when that was last done */
+    uint64_t ask_ns;            /* ask vCPUs whose KPCR is not known */
+    uint64_t ask_backoff_ns;
+    uint64_t learn_ns;
+    uint64_t steer_ns;          /* look at the clock */
+} SchedHelper;
+
+/* sched-slot.c */
+
+/**
+ * sched_slot_begin: look at a vCPU from now on
+ * @info: what was found
+ *
+ * Returns: false when its CurrentThread is not in memory
+ */
+bool sched_slot_begin(SchedHelper *helper, const WinosCpu *info);
+
+/* Is it being looked at? */
+bool sched_slot_is_on(const SchedSlot *slot);
+
+/* Look no more; the figures stay. */
+void sched_slot_end(SchedSlot *slot);
+
+/* The same for all, and wait until nobody is looking. */
+void sched_slots_end(SchedHelper *helper);
+
+/**
+ * sched_slot_follow: the guest may have moved a vCPU's CurrentThread
+ *
+ * Returns: false when it is no longer in memory; then nobody looks any more
+ */
+bool sched_slot_follow(SchedHelper *helper, SchedSlot *slot);
+
+/* Figures since the trace was turned on; under RCU and the session's lock. */
+void sched_slot_counts(SchedSession *session, SchedSlot *slot,
+                       WinschedCounts *counts);
+
+/* sched-find.c */
+
+/* Look for a kernel once; helper->active tells whether there was one. */
+void sched_find_kernel(SchedHelper *helper);
+
+/* See whether kernel and vCPUs are as they were, and learn more of them. */
+void sched_keep_track(SchedHelper *helper);
+
+/* Begin anew; @reason: why, a sentence. */
+void sched_forget(SchedHelper *helper, const char *reason);
+
+#endif
