@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# One NT test guest with the scheduler trace: boot, turn on, wait for a state,
+# page through the entries while the truth is recorded, end.  Bounds every
+# wait.  What an answer should be is left to others.
+
+import os
+import re
+import time
+
+import checks
+import offsets
+import qemurun
+from guestram import Ram
+from story import Recorder, StoryError
+from truth import BASE, Truth
+
+SANITIZER = re.compile(r"runtime error:|(Address|Thread|Leak)Sanitizer")
+BOOT_S, STATE_S, ANSWER_S = 20, 20, 2
+PAGE = 20000
+LOOKS = ("samples-exit", "samples-poll", "samples-exact")
+
+
+class Traced:
+    def __init__(self, options, case):
+        self.options, self.case = options, case
+        self.slow = 6 if "asan" in os.path.basename(options.qemu) else 1
+        self.report = checks.Report()
+        extra = list(case.extra)
+        if case.before_boot:
+            extra.append("-S")
+        self.again = None
+        if case.again:
+            self.again = f"{options.scratch}/again-{os.getpid()}"
+            with open(self.again, "w", encoding="utf-8") as f:
+                f.write(case.again)
+            extra += ["-fw_cfg",
+                      f"name=opt/vmscope/nt-config-again,file={self.again}"]
+        self.vm = qemurun.Vm(options.qemu, case.rom or options.rom,
+                             case.config, case.accel, case.cpus,
+                             case.machine, case.cpu, case.ram_mib, extra)
+        self.ram = self.truth = self.recorder = None
+        self.slowest = ("", 0.0)
+        self.entries = []
+        self.after = 0
+        self.first_switch = None            # host s, as far as we saw
+
+    # QMP
+
+    def qmp(self, command, **arguments):
+        """A command with dashes in its arguments; how long it took"""
+        start = time.monotonic()
+        answer = self.vm.qmp(command, **{k.replace("_", "-"): v for k, v in
+                                         arguments.items()})
+        took = time.monotonic() - start
+        if took > self.slowest[1]:
+            self.slowest = (command, took)
+        return answer
+
+    def trace_on(self, **more):
+        arguments = {"enable": True, "poll-hz": self.case.poll_hz, **more}
+        if self.case.sources:
+            arguments["sources"] = list(self.case.sources)
+        if self.case.overrides is not None:
+            arguments["overrides"] = self.case.overrides
+        if self.case.auto_detect is not None:
+            arguments["auto-detect"] = self.case.auto_detect
+        self.qmp("windows-sched-trace-set", **arguments)
+
+    def trace_off(self):
+        self.qmp("windows-sched-trace-set", enable=False)
+
+    def status(self):
+        before = time.monotonic_ns()
+        status = self.qmp("query-windows-sched-trace-status")
+        now = status["clock"]["monotonic-ns"]
+        self.report.true("the status' clock is not between question and "
+                         "answer", before <= now <= time.monotonic_ns())
+        return status
+
+    def wait_state(self, wanted, limit=STATE_S, more=None):
+        """
+        The first status with such a state (and @more); the last one after
+        the limit.  Offsets with values must be right in each.
+        """
+        end = time.monotonic() + limit * self.slow
+        while True:
+            status = self.status()
+            self.watch_values(status)
+            if status["state"] in wanted and (not more or more(status)):
+                return status
+            if time.monotonic() > end:
+                return status
+            self.alive()
+            self.pump()
+            time.sleep(0.005)
+
+    def watch_values(self, status):
+        """Never a wrong offset, not for a moment"""
+        if self.case.row and not self.case.lies and self.open_ram() \
+                and self.truth.ready() \
+                and status.get("kernel-base") == self.truth.image_va:
+            for text in offsets.wrong_values(status, self.case.row,
+                                             self.case.overrides):
+                self.report.true(text, False)
+
+    def alive(self):
+        if self.vm.proc.poll() is not None:
+            raise qemurun.QemuError(f"QEMU ended ({self.vm.proc.poll()}): "
+                                    + self.vm.why()[-600:])
+
+    # The guest
+
+    def open_ram(self):
+        if self.ram is None and os.path.exists(self.vm.ram_path) \
+                and os.path.getsize(self.vm.ram_path):
+            self.ram = Ram(self.vm.ram_path)
+            self.truth = Truth(self.ram)
+        return self.ram
+
+    def wait_boot(self, switches=1):
+        """Until the guest has switched that often"""
+        end = time.monotonic() + BOOT_S * self.slow
+        while time.monotonic() < end:
+            self.alive()
+            if self.open_ram() and self.truth.ready():
+                head = self.truth.head
+                if head and self.first_switch is None:
+                    self.first_switch = time.monotonic()
+                if head >= switches and self.truth.all_online():
+                    return
+            time.sleep(0.002)
+        raise qemurun.QemuError("no switches: " + self.vm.why()[-600:])
+
+    def reset(self):
+        """A reset, with the old truth wiped; entries until then are gone"""
+        self.vm.stop()
+        self.page()
+        self.entries, self.recorder = [], None
+        self.ram.map[BASE:BASE + 8] = bytes(8)
+        self.vm.qmp("system_reset")
+        self.first_switch = None
+        self.vm.cont()
+
+    # Entries
+
+    def page(self):
+        """Entries since the last page"""
+        while True:
+            got = self.qmp("query-windows-sched-trace", after=self.after,
+                           max_entries=PAGE)
+            if not got:
+                return
+            self.entries += got
+            self.after = max(e["seq"] for e in got)
+            if len(got) < PAGE:
+                return
+
+    def begin_story(self, row):
+        """From here on the truth is recorded, by pump()"""
+        self.recorder = Recorder(self.ram, self.truth, row)
+        self.recorder.watch_clock(0.01)
+
+    def pump(self):
+        if self.recorder:
+            self.recorder.pump()
+
+    def follow(self, seconds):
+        """Entries and truth side by side, for so long"""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.alive()
+            self.page()
+            self.pump()
+            self.recorder.watch_clock(0.005)
+            time.sleep(0.02)
+
+    def end_story(self):
+        """The whole Story, to beyond the last page"""
+        recorder, self.recorder = self.recorder, None
+        recorder.pump()
+        end = time.monotonic() + 3 * self.slow
+        while not recorder.fit.enough() and time.monotonic() < end:
+            recorder.watch_clock(0.01)
+            recorder.drain()
+            recorder.settle_clock()
+        return recorder.close()
+
+    def ring(self, **filters):
+        """All that is in the ring, as one answer"""
+        return self.qmp("query-windows-sched-trace", max_entries=100000,
+                        **filters)
+
+    # The end
+
+    def errors(self):
+        try:
+            with open(os.path.join(self.vm.dir, "stderr"),
+                      encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except OSError:
+            return ""
+
+    def sanitizer_lines(self):
+        return ["sanitizer: " + line for line in self.errors().splitlines()
+                if SANITIZER.search(line)]
+
+    def quit(self):
+        """An orderly end, and what a sanitizer has to say"""
+        code = self.vm.proc.poll()
+        if code is None:
+            try:
+                self.vm.qmp("quit")
+            except (qemurun.QemuError, OSError, ValueError):
+                pass
+            code = self.vm.wait(15 * self.slow)
+        self.report.expect("exit status of QEMU", code, 0)
+        for line in self.sanitizer_lines():
+            self.report.true(line, False)
+        name, took = self.slowest
+        self.report.true(f"QMP: {name} took {took:.1f} s",
+                         took <= ANSWER_S * self.slow)
+
+    def close(self):
+        self.vm.close()
+        if self.ram:
+            self.ram.close()
+        if self.again:
+            os.unlink(self.again)
+
+
+def looks(status):
+    return sum(v[k] for v in status["vcpus"] for k in LOOKS)
+
+
+__all__ = ["Traced", "StoryError", "looks"]
