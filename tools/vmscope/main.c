@@ -22,6 +22,7 @@ typedef struct Command {
 static const Command commands[] = {
     { "top", cmd_top, "who runs on each vCPU, live" },
     { "irq", cmd_irq, "interrupts as they are raised" },
+    { "record", cmd_record, "keep thread switches and interrupts in a file" },
     { "image", cmd_image, "find Windows and its threads in a memory image" },
     { "doctor", cmd_doctor, "check that everything works, and say what not" },
 };

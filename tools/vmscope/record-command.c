@@ -1,0 +1,103 @@
+/*
+ * record-command: see record-command.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "record-command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { END_WAIT_MS = 2000, END_STEP_MS = 20 };
+
+_Noreturn static void run(char **argv, int failure)
+{
+    int why;
+    ssize_t n;
+
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    execvp(argv[0], argv);
+    why = errno;
+    n = write(failure, &why, sizeof(why));
+    (void)n;
+    _exit(127);
+}
+
+/* The errno of an exec that failed; 0 when it did not. */
+static int read_failure(int fd)
+{
+    int why = 0;
+    ssize_t n;
+
+    do {
+        n = read(fd, &why, sizeof(why));
+    } while (n < 0 && errno == EINTR);
+    return n == sizeof(why) ? why : 0;
+}
+
+bool record_command_start(RecordCommand *command, char **argv, Err *err)
+{
+    int fds[2];
+    int why;
+
+    *command = (RecordCommand) { 0, 0 };
+    if (pipe2(fds, O_CLOEXEC)) {
+        err_set(err, ERR_IO, "cannot run '%s': %s", argv[0],
+                strerror(errno));
+        return false;
+    }
+    command->pid = fork();
+    why = errno;
+    if (command->pid == 0) {
+        run(argv, fds[1]);
+    }
+    close(fds[1]);
+    if (command->pid > 0) {
+        why = read_failure(fds[0]);
+    }
+    close(fds[0]);
+    if (command->pid > 0 && why) {
+        waitpid(command->pid, NULL, 0);
+    }
+    if (command->pid < 0 || why) {
+        command->pid = 0;
+        err_set(err, ERR_IO, "cannot run '%s': %s", argv[0], strerror(why));
+        return false;
+    }
+    return true;
+}
+
+bool record_command_ended(RecordCommand *command)
+{
+    int status;
+
+    if (!command->pid ||
+        waitpid(command->pid, &status, WNOHANG) != command->pid) {
+        return false;
+    }
+    command->pid = 0;
+    command->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+                                          : WEXITSTATUS(status);
+    return true;
+}
+
+void record_command_end(RecordCommand *command)
+{
+    int ms;
+
+    if (!command->pid) {
+        return;
+    }
+    kill(command->pid, SIGTERM);
+    for (ms = 0; ms < END_WAIT_MS && !record_command_ended(command);
+         ms += END_STEP_MS) {
+        poll(NULL, 0, END_STEP_MS);
+    }
+}
