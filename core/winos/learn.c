@@ -25,10 +25,14 @@ enum {
     KTHREAD_SIZE = 0x900,
     FIRST_FIELD = 0x18,
     MAX_KNOWN = 64,             /* threads whose last coming is remembered */
-    BURST_NS = 400000,
+    BURST_NS = 1000000,         /* at most, while no switch comes */
+    SETTLE_NS = 50000,          /* a switch leaves its last mark within */
     MAX_BURSTS = 4000,
     ENOUGH = 24,                /* marks before a place is believed */
     ENOUGH_BURSTS = 12,
+    CLAIM_SHARE = 3,            /* of them, what one that is claimed needs */
+    LOOK_NS = 250000,           /* winos_learn_look() does so at most */
+    WINDOW = 4,                 /* switches seen, then the PRCB is compared */
     RUNNING = 2,
     WAITING = 5,
 };
@@ -45,8 +49,21 @@ typedef struct Known {
     uint8_t bytes[KTHREAD_SIZE];
 } Known;
 
+/* What looks now and then have seen of one vCPU. */
+typedef struct Window {
+    unsigned cpu;               /* which: one at a time */
+    unsigned switches;          /* at least so many */
+    bool open;                  /* begin is filled */
+    bool settled;               /* no switch since the last look */
+    uint64_t prcb;
+    uint8_t begin[PRCB_WORDS * 4];
+} Window;
+
 struct WinosLearner {
     unsigned bursts;
+    uint64_t looked_ns;
+    uint64_t last[LIVE_MAX_CPUS];       /* thread at the last look */
+    Window window;
     unsigned n_comings;         /* marks left by threads that came */
     unsigned n_counted;
     unsigned n_prcb;            /* bursts in which the vCPU switched */
@@ -286,6 +303,11 @@ static void mark_still_prcb(WinosLearner *l)
     }
 }
 
+static bool is_claimed_step(uint32_t step, unsigned n)
+{
+    return step && step + 1 >= n && step <= 64 * n + 64;
+}
+
 static void mark_prcb(Watch *w)
 {
     WinosLearner *l = w->l;
@@ -302,17 +324,17 @@ static void mark_prcb(Watch *w)
 
         mark(&l->prcb_counter[i], step && step + 1 >= n &&
                                   step <= n + n / 4 + 1);
-        mark(&l->prcb_claimed[i], step && step + 1 >= n &&
-                                  step <= 64 * n + 64);
+        mark(&l->prcb_claimed[i], is_claimed_step(step, n));
     }
     l->n_prcb++;
 }
 
-/* Follow one vCPU for a moment. */
+/* Follow one vCPU until it has switched, and a moment more. */
 static void burst(Watch *w, const WinosCpu *cpu)
 {
     WinosLearner *l = w->l;
-    uint64_t end = now_ns() + BURST_NS;
+    uint64_t now = now_ns();
+    uint64_t end = now + BURST_NS;
     uint64_t last, current;
 
     w->switches = 0;
@@ -321,7 +343,7 @@ static void burst(Watch *w, const WinosCpu *cpu)
         !take(w, cpu->prcb, l->before, sizeof(l->before))) {
         return;
     }
-    while (now_ns() < end) {
+    for (; now < end; now = now_ns()) {
         if (!gmem_read_u64(w->space, cpu->prcb + w->current_at, &current)) {
             return;
         }
@@ -330,12 +352,118 @@ static void burst(Watch *w, const WinosCpu *cpu)
             thread_left(w, last);
             thread_came(w, cpu->prcb, current);
             last = current;
+            end = w->switches == 1 ? now_ns() + SETTLE_NS : end;
         }
     }
     if (take(w, cpu->prcb, l->after, sizeof(l->after))) {
         mark_prcb(w);
     }
     l->bursts++;
+}
+
+/*
+ * Looks that are far apart miss switches, so a window bears out what is
+ * claimed and cannot find a place by itself.
+ */
+static void close_window(Watch *w)
+{
+    WinosLearner *l = w->l;
+    Window *window = &l->window;
+    unsigned i;
+
+    if (take(w, window->prcb, l->after, sizeof(l->after))) {
+        for (i = 0; i < PRCB_WORDS; i++) {
+            uint32_t step = load_le32(l->after + i * 4) -
+                            load_le32(window->begin + i * 4);
+
+            mark(&l->prcb_claimed[i], is_claimed_step(step, window->switches));
+        }
+    }
+    window->open = false;
+    window->cpu = (window->cpu + 1) % l->world.n_cpus;
+}
+
+static void open_window(Watch *w)
+{
+    Window *window = &w->l->window;
+
+    window->cpu %= w->l->world.n_cpus;
+    window->prcb = w->l->world.cpus[window->cpu].prcb;
+    window->switches = 0;
+    window->open = take(w, window->prcb, window->begin,
+                        sizeof(window->begin));
+}
+
+static void look_at_cpu(Watch *w, unsigned i)
+{
+    WinosLearner *l = w->l;
+    const WinosCpu *cpu = &l->world.cpus[i];
+    uint64_t last = l->last[i];
+    uint64_t current;
+
+    if (!gmem_read_u64(w->space, cpu->prcb + w->current_at, &current)) {
+        return;
+    }
+    l->last[i] = current;
+    if (last && current != last) {
+        w->idle = cpu->idle_thread;
+        thread_left(w, last);
+        thread_came(w, cpu->prcb, current);
+    }
+    if (l->window.open && i == l->window.cpu) {
+        l->window.settled = current == last;
+        l->window.switches += current != last;
+    }
+}
+
+static bool is_watched(const WinosResult *result)
+{
+    static const WinosField watched[] = {
+        WINOS_KTHREAD_STATE, WINOS_KTHREAD_WAIT_REASON,
+        WINOS_KTHREAD_CONTEXT_SWITCHES, WINOS_PRCB_CONTEXT_SWITCHES,
+    };
+    unsigned i;
+
+    for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
+        if (!result->detected.field[watched[i]].proven) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static Watch watch_of(WinosLearner *l, const WinosResult *result)
+{
+    return (Watch) {
+        .l = l,
+        .space = &result->kernel.space,
+        .current_at = winos_offset(&result->layout,
+                                   WINOS_PRCB_CURRENT_THREAD),
+        .state_at = winos_offset(&result->detected, WINOS_KTHREAD_STATE),
+        .counter_at = winos_offset(&result->detected,
+                                   WINOS_PRCB_CONTEXT_SWITCHES),
+    };
+}
+
+void winos_learn_look(WinosLearner *l, const WinosResult *result)
+{
+    Watch w = watch_of(l, result);
+    uint64_t now = now_ns();
+    unsigned i;
+
+    if (!l->world.n_cpus || now < l->looked_ns + LOOK_NS ||
+        is_watched(result)) {
+        return;
+    }
+    l->looked_ns = now;
+    for (i = 0; i < l->world.n_cpus; i++) {
+        look_at_cpu(&w, i);
+    }
+    if (!l->window.open) {
+        open_window(&w);
+    } else if (l->window.switches >= WINDOW && l->window.settled) {
+        close_window(&w);
+    }
 }
 
 /* One field that watching can show, and by what scores. */
@@ -350,10 +478,11 @@ typedef struct Lesson {
     bool ripe;              /* enough was seen for the strict rule */
 } Lesson;
 
-static bool lesson_fits(const Lesson *lesson, const Score *scores, unsigned i)
+static bool lesson_fits(const Lesson *lesson, const Score *scores, unsigned i,
+                        unsigned enough)
 {
-    return is_borne_out(&scores[i], lesson->enough) &&
-           (!lesson->also || is_borne_out(&lesson->also[i], lesson->enough));
+    return is_borne_out(&scores[i], enough) &&
+           (!lesson->also || is_borne_out(&lesson->also[i], enough));
 }
 
 static int32_t only_place(const Lesson *lesson)
@@ -362,7 +491,7 @@ static int32_t only_place(const Lesson *lesson)
     unsigned i;
 
     for (i = 0; i < lesson->n; i++) {
-        if (lesson_fits(lesson, lesson->strict, i)) {
+        if (lesson_fits(lesson, lesson->strict, i, lesson->enough)) {
             if (found >= 0) {
                 return WINOS_NO_OFFSET;
             }
@@ -384,7 +513,8 @@ static int32_t borne_claim(const WinosResult *result, const Lesson *lesson)
 
         if (at >= 0 && at % lesson->width == 0 &&
             (unsigned)at / lesson->width < lesson->n &&
-            lesson_fits(lesson, lesson->claimed, at / lesson->width)) {
+            lesson_fits(lesson, lesson->claimed, at / lesson->width,
+                        lesson->enough / CLAIM_SHARE)) {
             return at;
         }
     }
@@ -435,34 +565,10 @@ static bool conclude_all(WinosLearner *l, WinosResult *result,
     return changed;
 }
 
-static bool is_watched(const WinosResult *result)
-{
-    static const WinosField watched[] = {
-        WINOS_KTHREAD_STATE, WINOS_KTHREAD_WAIT_REASON,
-        WINOS_KTHREAD_CONTEXT_SWITCHES, WINOS_PRCB_CONTEXT_SWITCHES,
-    };
-    unsigned i;
-
-    for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
-        if (!result->detected.field[watched[i]].proven) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void watch(WinosLearner *l, WinosResult *result, uint64_t budget_ns)
 {
     uint64_t end = now_ns() + budget_ns;
-    Watch w = {
-        .l = l,
-        .space = &result->kernel.space,
-        .current_at = winos_offset(&result->layout,
-                                   WINOS_PRCB_CURRENT_THREAD),
-        .state_at = winos_offset(&result->detected, WINOS_KTHREAD_STATE),
-        .counter_at = winos_offset(&result->detected,
-                                   WINOS_PRCB_CONTEXT_SWITCHES),
-    };
+    Watch w = watch_of(l, result);
     unsigned i;
 
     for (i = l->bursts; now_ns() < end && l->world.n_cpus; i++) {

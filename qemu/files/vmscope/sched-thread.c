@@ -123,6 +123,9 @@ static void look_at_all(SchedHelper *helper)
     for (i = 0; i < helper->limit; i++) {
         look(&session->slots[i], session->view);
     }
+    if (helper->learner) {
+        winos_learn_look(helper->learner, &helper->result);
+    }
 }
 
 /* Deadlines are absolute; those that were slept through are skipped. */

@@ -77,6 +77,39 @@ static void test_claims_confirmed(void)
     world_deinit(&w);
 }
 
+/* Looks between lessons bear claims out; without claims they find nothing. */
+static void check_looks(bool claims)
+{
+    WinosLearner *learner = winos_learner_new();
+    WinosField f = WINOS_PRCB_CONTEXT_SWITCHES;
+    World w;
+    unsigned i;
+
+    begin(&w, claims);
+    w.switch_every = 0;
+    for (i = 0; i < 4000 && w.result.layout.field[f].value < 0; i++) {
+        if (i % 100 == 0) {
+            winos_learn(learner, &w.result, &w.options, &w.cpu, 1, 0);
+        }
+        if (i % 2 == 0) {
+            world_switch(&w);
+            world_switch(&w);
+        }
+        g_usleep(260);
+        winos_learn_look(learner, &w.result);
+    }
+    g_assert_cmpint(w.result.layout.field[f].value, ==,
+                    claims ? w.at[f] : -1);
+    winos_learner_free(learner);
+    world_deinit(&w);
+}
+
+static void test_looks(void)
+{
+    check_looks(true);
+    check_looks(false);
+}
+
 /* A wrong claim is not proven by watching; the right place is. */
 static void test_wrong_claims(void)
 {
@@ -112,6 +145,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/winos/learn/derived", test_derived);
     g_test_add_func("/winos/learn/claims-confirmed", test_claims_confirmed);
+    g_test_add_func("/winos/learn/looks", test_looks);
     g_test_add_func("/winos/learn/wrong-claims", test_wrong_claims);
     g_test_add_func("/winos/learn/idle", test_idle);
     return g_test_run();
