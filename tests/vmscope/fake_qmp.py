@@ -50,6 +50,7 @@ class Ring:
     def __init__(self, entries=65536):
         self.entries = entries
         self.list = []
+        self.late = {}      # seq: ns that its time is before its turn
 
     def add(self, time_ns, **members):
         self.list.append({'seq': len(self.list) + 1,
@@ -69,9 +70,20 @@ class Ring:
                  if matches(entry, arguments)]
         most = arguments.get('max-entries', 1000)
         if 'after' in arguments:
-            return [entry for entry in there
-                    if entry['seq'] > arguments['after']][:most]
-        return there[-most:]
+            there = [entry for entry in there
+                     if entry['seq'] > arguments['after']][:most]
+        else:
+            there = there[-most:]
+        return self.by_time(there)
+
+    def by_time(self, entries):
+        """As QEMU answers: by time, which need not be by number."""
+        if not self.late:
+            return entries
+        return sorted(({**entry, 'timestamp-ns': entry['timestamp-ns'] -
+                        self.late.get(entry['seq'], 0)}
+                       for entry in entries),
+                      key=lambda entry: entry['timestamp-ns'])
 
 
 OFFSETS = [

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,12 +87,18 @@ def vmscope(*arguments, timeout=60, env=None, **popen):
                   time.monotonic() - started)
 
 
+def interruptible():
+    """A shell's background job ignores SIGINT, and its children would too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments, env=None):
     """Start it; the test ends it, or the end of the test does."""
     process = subprocess.Popen([VMSCOPE, *arguments], text=True,
                                stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE,
+                               preexec_fn=interruptible,
                                env=environment(**(env or {})))
 
     def end():

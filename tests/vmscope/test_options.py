@@ -7,10 +7,11 @@ from guests import calm
 from harness import check, fake, golden, same, vmscope
 
 LIVE = ('top', 'irq', 'doctor')
+ALL = (*LIVE, 'image')
 
 
 def test_help():
-    for command in LIVE:
+    for command in ALL:
         result = vmscope(command, '--help')
         same(result.code, 0, 'exit code')
         same(result.err, '', 'messages')
@@ -18,7 +19,7 @@ def test_help():
 
 
 def test_help_fits_80_columns():
-    for command in (*LIVE, None):
+    for command in (*ALL, None):
         text = vmscope(*([command] if command else []), '--help').out
         wide = [line for line in text.splitlines() if len(line) > 80]
         check(not wide, f'{command}: {wide}')
@@ -38,8 +39,14 @@ def test_main_help():
     for arguments in (['--help'], ['-h'], ['help']):
         result = vmscope(*arguments)
         same(result.code, 0, 'exit code')
-        for word in ('top', 'irq', 'doctor', 'record', 'report', 'export'):
-            check(f'\n  {word} ' in result.out, f'no {word}')
+        listed = result.out.partition('Commands:\n')[2].partition('\n\n')[0]
+        words = [line.split()[0] for line in listed.splitlines()]
+        for word in ALL:
+            check(word in words, f'no {word}')
+    for word in words:
+        result = vmscope(word, '--help')
+        same(result.code, 0, f'exit code of {word} --help')
+        check(f'Usage: vmscope {word} ' in result.out, result.out)
     result = vmscope()
     same((result.code, result.out), (2, ''), 'without a command')
     check('Usage:' in result.err, result.err)

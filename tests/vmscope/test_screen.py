@@ -31,6 +31,11 @@ def look(terminal):
     wait_for('threads', lambda: ROW.search(terminal.screen()))
 
 
+def rows(terminal):
+    """What stands below the head of the list of threads."""
+    return terminal.screen().partition('%CPU')[2]
+
+
 def still(terminal):
     """Stop time, so that the screen stays as it is."""
     look(terminal)
@@ -149,11 +154,11 @@ def test_filter():
     terminal.type('한국')
     terminal.keys('Enter')
     terminal.wait('메모장')
-    terminal.wait_gone('Compositor')
+    wait_for('Compositor to go', lambda: 'Compositor' not in rows(terminal))
     terminal.keys('/', 'Escape')
     terminal.wait('filter: 한국')
     terminal.keys('/', 'Enter')
-    terminal.wait('Compositor')
+    wait_for('Compositor', lambda: 'Compositor' in rows(terminal))
 
 
 def test_delay():

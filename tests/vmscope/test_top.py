@@ -106,6 +106,25 @@ def test_lost_entries():
           'time was made up for what was lost')
 
 
+def test_order_of_time_and_number():
+    """Two vCPUs take time and number in different orders: nothing is lost."""
+    world = World()
+    busy = thread(8, 12, 'busy.exe')
+    for number in range(2000):
+        at = world.now_ns + number * 10 * MS
+        for vcpu in range(2):
+            world.sched.add(at + 5 * MS * vcpu + vcpu, vcpu=vcpu,
+                            origin='exit', **[SYSTEM, busy][number % 2])
+        world.sched.late[2 * number + 2] = 7 * MS
+    for interval in top(world, '--json', '-n', '4').objects():
+        same(interval['lost'], 0, 'lost')
+        same(interval['switches'] * 5 * MS, interval['interval-ns'],
+             'switches')
+        for vcpu in interval['vcpus']:
+            same(vcpu['busy-ns'], interval['interval-ns'],
+                 f'time of vCPU {vcpu["vcpu"]}')
+
+
 def test_missed_is_summed():
     interval = one(calm())
     same(interval['missed'], sum(v['missed'] for v in interval['vcpus']),

@@ -6,6 +6,7 @@
 #include "irq-feed.h"
 
 #include "common/message.h"
+#include "seq-order.h"
 #include "tracing.h"
 
 #include <string.h>
@@ -118,12 +119,13 @@ static bool is_filtered(const IrqFilter *filter)
 static void hand_on(IrqFeed *feed, const json_t *entries, bool gaps,
                     IrqTaker *take, void *opaque)
 {
-    const json_t *object;
+    SeqOrder order = seq_order_new(entries, feed->after);
     IrqEntry entry;
     size_t i;
 
-    for (i = 0; i < json_array_size(entries); i++) {
-        object = json_array_get(entries, i);
+    for (i = 0; i < order.n; i++) {
+        const json_t *object = order.list[i].object;
+
         if (!irq_entry_read(&entry, object) ||
             entry.event.seq <= feed->after) {
             continue;
@@ -134,6 +136,7 @@ static void hand_on(IrqFeed *feed, const json_t *entries, bool gaps,
         feed->after = entry.event.seq;
         take(opaque, &entry, object, 0);
     }
+    seq_order_free(&order);
 }
 
 /* With a filter gaps say nothing: ask what had gone when it was read. */
@@ -146,8 +149,10 @@ static bool tell_overwritten(IrqFeed *feed, uint64_t before, IrqTaker *take,
         return false;
     }
     gone = qmp_uint(feed->status, "overwritten", 0);
+    before = before > feed->gone ? before : feed->gone;
     if (gone > before) {
         take(opaque, NULL, NULL, gone - before);
+        feed->gone = gone;
     }
     return true;
 }
@@ -158,7 +163,6 @@ static bool fetch_page(IrqFeed *feed, IrqTaker *take, void *opaque,
 {
     uint32_t page = qmp_page(feed->qmp);
     uint64_t before = feed->after;
-    uint64_t scanned = irq_feed_recorded(feed);
     bool filtered = is_filtered(feed->filter);
     json_t *entries = query(feed, page, before, err);
 
@@ -171,8 +175,8 @@ static bool fetch_page(IrqFeed *feed, IrqTaker *take, void *opaque,
     }
     hand_on(feed, entries, !filtered, take, opaque);
     *more = json_array_size(entries) >= page && feed->after > before;
-    if (filtered && !*more && scanned > feed->after) {
-        feed->after = scanned;
+    if (filtered && !*more && feed->settled > feed->after) {
+        feed->after = feed->settled;
     }
     json_decref(entries);
     return true;
@@ -194,6 +198,8 @@ static bool look(IrqFeed *feed, Err *err)
     }
     if (irq_feed_recorded(feed) < feed->after) {
         feed->after = 0;
+        feed->settled = 0;
+        feed->gone = 0;
     }
     return true;
 }
@@ -203,6 +209,8 @@ bool irq_feed_next(IrqFeed *feed, IrqTaker *take, void *opaque, Err *err)
     uint64_t pages;
     bool more;
 
+    /* What was recorded a look ago is written in full by now. */
+    feed->settled = irq_feed_recorded(feed);
     if (!look(feed, err)) {
         return false;
     }

@@ -31,6 +31,8 @@ typedef struct IrqFeed {
     const IrqFilter *filter;    /* NULL: all */
     json_t *status;             /* the newest; never NULL once begun */
     uint64_t after;             /* number of the last entry looked at */
+    uint64_t settled;           /* entries recorded one look earlier */
+    uint64_t gone;              /* with a filter: overwritten, and told */
 } IrqFeed;
 
 /**

@@ -5,6 +5,7 @@
  */
 #include "sched-feed.h"
 
+#include "seq-order.h"
 #include "tracing.h"
 
 #include <string.h>
@@ -95,9 +96,11 @@ static bool ask_others(SchedFeed *feed, Err *err)
 
 static uint64_t last_seq(const json_t *entries)
 {
-    size_t n = json_array_size(entries);
+    SeqOrder order = seq_order_new(entries, 0);
+    uint64_t last = order.n ? order.list[order.n - 1].seq : 0;
 
-    return n ? qmp_uint(json_array_get(entries, n - 1), "seq", 0) : 0;
+    seq_order_free(&order);
+    return last;
 }
 
 static bool start(SchedFeed *feed, Err *err)
@@ -132,28 +135,42 @@ void sched_feed_end(SchedFeed *feed)
 
 /* What happened. */
 
-/* Take in a page; false when the interval's end was reached in it. */
+static void take_entry(SchedFeed *feed, const SchedEntry *entry)
+{
+    Shares *shares = &feed->shares;
+
+    if (entry->seq > feed->after + 1) {
+        shares_lose(shares, entry->seq - feed->after - 1);
+    }
+    feed->after = entry->seq;
+    if (entry->time_ns > shares->end_ns) {
+        shares->end_ns = entry->time_ns;
+    }
+    shares_add(shares, entry);
+}
+
+/*
+ * Take in a page, by number: that is the order of each vCPU's switches, and
+ * the one that shows gaps.  False when the interval's end was reached in it.
+ */
 static bool take_page(SchedFeed *feed, const json_t *entries, uint64_t now_ns)
 {
+    SeqOrder order = seq_order_new(entries, feed->after);
     SchedEntry entry;
+    bool within = true;
     size_t i;
 
-    for (i = 0; i < json_array_size(entries); i++) {
-        if (!sched_entry_read(&entry, json_array_get(entries, i)) ||
-            entry.seq <= feed->after) {
+    for (i = 0; i < order.n && within; i++) {
+        if (!sched_entry_read(&entry, order.list[i].object)) {
             continue;
         }
-        if (entry.time_ns > now_ns) {
-            return false;
+        within = entry.time_ns <= now_ns;
+        if (within && entry.seq > feed->after) {
+            take_entry(feed, &entry);
         }
-        if (entry.seq > feed->after + 1) {
-            shares_lose(&feed->shares, entry.seq - feed->after - 1);
-        }
-        feed->after = entry.seq;
-        feed->shares.end_ns = entry.time_ns;
-        shares_add(&feed->shares, &entry);
     }
-    return true;
+    seq_order_free(&order);
+    return within;
 }
 
 /* One page; sets @more when there may be another one. */
