@@ -23,6 +23,7 @@ static const Command commands[] = {
     { "top", cmd_top, "who runs on each vCPU, live" },
     { "irq", cmd_irq, "interrupts as they are raised" },
     { "record", cmd_record, "keep thread switches and interrupts in a file" },
+    { "report", cmd_report, "who ran how much, of a recording" },
     { "image", cmd_image, "find Windows and its threads in a memory image" },
     { "doctor", cmd_doctor, "check that everything works, and say what not" },
 };

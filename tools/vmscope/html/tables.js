@@ -1,0 +1,260 @@
+/*
+ * tables: the figures below the timeline.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+/* A column: its name, the value to sort by, and the text to show. */
+const column = (name, value, show = formatCount) => ({ name, value, show });
+const textColumn = (name, value) => ({ name, value, show: (text) => text, text: true });
+const timeColumn = (name, value) => column(name, value, formatNs);
+const shareColumn = (name, value, whole) =>
+    column(name, value, (part) => formatShare(part, whole));
+
+const MAX_ROWS = 500;
+
+function makeTable(columns, rows, sorted, go) {
+    const table = element('table');
+    const body = element('tbody');
+    const head = element('tr');
+    let order = { column: sorted, falling: true };
+
+    const fill = () => {
+        const { value } = columns[order.column];
+        const sign = order.falling ? -1 : 1;
+        const list = [...rows].sort((a, b) => {
+            const x = value(a);
+            const y = value(b);
+            return sign * (typeof x === 'string' ? x.localeCompare(y) : (x ?? -1) - (y ?? -1));
+        });
+        body.replaceChildren(...list.slice(0, MAX_ROWS).map((row) => {
+            const tr = element('tr');
+            for (const c of columns) {
+                const v = c.value(row);
+                tr.append(element('td', v === undefined ? '-' : c.show(v), c.text ? 'text' : ''));
+            }
+            if (go) {
+                tr.className = 'go';
+                tr.addEventListener('click', () => go(row));
+            }
+            return tr;
+        }));
+        [...head.children].forEach((th, i) => th.setAttribute('aria-sort',
+            i !== order.column ? 'none' : order.falling ? 'descending' : 'ascending'));
+    };
+
+    columns.forEach((c, i) => {
+        const th = element('th', undefined, c.text ? 'text' : '');
+        const button = element('button', c.name);
+        button.type = 'button';
+        button.addEventListener('click', () => {
+            order = { column: i, falling: order.column === i ? !order.falling : !c.text };
+            fill();
+        });
+        th.append(button);
+        head.append(th);
+    });
+    const thead = element('thead');
+    thead.append(head);
+    table.append(thead, body);
+    fill();
+    const box = element('div');
+    box.append(table);
+    if (rows.length > MAX_ROWS) {
+        box.append(element('p', `The first ${MAX_ROWS} of ${formatCount(rows.length)}.`));
+    }
+    return box;
+}
+
+function goToThread(row) {
+    state.chosen = null;
+    window.scrollTo({ top: 0 });
+    step(new Set([row.thread]), true);
+}
+
+function threadTable() {
+    return [makeTable([
+        textColumn('process', (t) => processLabel(processes.get(t.process))),
+        textColumn('thread', (t) => t.name),
+        column('pid', (t) => t.pid, String),
+        column('tid', (t) => t.tid, String),
+        timeColumn('time', (t) => t['time-ns']),
+        shareColumn('share', (t) => t['time-ns'], wallNs),
+        column('switches', (t) => t.switches),
+        timeColumn('mean run', (t) => t.runs ? t['runs-ns'] / t.runs : undefined),
+        timeColumn('longest run', (t) => t.runs ? t['longest-run-ns'] : undefined),
+        timeColumn('mean wait', (t) => t['ready-waits'] ? t['ready-waits-ns'] / t['ready-waits'] : undefined),
+        column('moves', (t) => t.moves),
+    ], report.threads, 4, goToThread),
+    element('p', 'A wait is from being seen ready to running. Click a thread to see its first run.')];
+}
+
+function processTable() {
+    return [makeTable([
+        textColumn('process', processLabel),
+        column('pid', (p) => p.pid, String),
+        timeColumn('time', (p) => p['time-ns']),
+        shareColumn('share', (p) => p['time-ns'], wallNs),
+        column('threads', (p) => p.threads),
+        column('switches', (p) => p.switches),
+        column('moves', (p) => p.moves),
+    ], report.processes, 2, (row) => search(processLabel(row)))];
+}
+
+function cpuTable() {
+    const all = (c) => c['busy-ns'] + c['idle-ns'] + c['unknown-ns'];
+    const share = (name, key) => column(name, (c) => c[key] / (all(c) || 1),
+        (part) => `${(100 * part).toFixed(1)} %`);
+    const rows = [makeTable([
+        column('vCPU', (c) => c.vcpu, String),
+        share('busy', 'busy-ns'), share('idle', 'idle-ns'), share('not known', 'unknown-ns'),
+        share('uncertain', 'uncertain-ns'),
+        column('switches', (c) => c.switches),
+        column('not seen', (c) => c.missed),
+    ], report.vcpus, 1)];
+    if (report['vcpu-moves'].length) {
+        rows.push(element('h2', 'Moves of threads'), makeTable([
+            column('from', (m) => m.from, String),
+            column('to', (m) => m.to, String),
+            column('moves', (m) => m.count),
+        ], report['vcpu-moves'], 2));
+    }
+    return rows;
+}
+
+function goToLine(row) {
+    const lane = lineLanes.get(row.line);
+    if (lane && lanes.includes(lane)) {
+        window.scrollTo({ top: 0 });
+        goTo({ lane, index: 0 });
+    }
+}
+
+function lineTable() {
+    const rate = (line) => line.events / duration * 1e9;
+    return [makeTable([
+        textColumn('line', (l) => l.path),
+        column('n', (l) => l.n, String),
+        textColumn('kind', (l) => l.kind),
+        column('events', (l) => l.events),
+        column('per second', rate, (n) => n.toFixed(0)),
+        column('raised', (l) => l.raised),
+        column('storms', (l) => l.storms),
+        timeColumn('longest gap', (l) => l['longest-gap-ns']),
+    ], report.lines, 3, goToLine),
+    element('p', 'A storm is 100 interrupts or more within 10 ms. Click a line to see its first one.')];
+}
+
+function pairTable() {
+    const chance = report['followed-by-chance'];
+    return [element('p', `How often a vCPU switched to a thread within ${formatNs(report['window-ns'])} ` +
+        `of an interrupt being raised. By chance that would be ${(100 * chance).toFixed(1)} %.`),
+    makeTable([
+        textColumn('line', (l) => l.path),
+        column('raised', (l) => l.raised),
+        column('followed', (l) => l.followed / ((l.followed + l['not-followed']) || 1),
+            (part) => `${(100 * part).toFixed(1)} %`),
+        timeColumn('mean', (l) => l.followed ? l['to-thread']['sum-ns'] / l.followed : undefined),
+    ], report.lines.filter((l) => l.raised), 2),
+    element('h2', 'Which thread ran next'),
+    makeTable([
+        textColumn('line', (p) => (lines.get(p.line) || {}).path || '(unknown)'),
+        textColumn('thread', (p) => threadLabel(threads.get(p.thread))),
+        column('times', (p) => p.count),
+        timeColumn('mean', (p) => p['sum-ns'] / p.count),
+        timeColumn('longest', (p) => p['max-ns']),
+    ], report['line-to-thread'], 2, (row) => goToThread({ thread: row.thread }))];
+}
+
+function histogram(title, data) {
+    const parts = [element('h2', title)];
+    if (!data.count) {
+        parts.push(element('p', 'None were seen.'));
+        return parts;
+    }
+    parts.push(element('p', `${formatCount(data.count)}; mean ${formatNs(data['sum-ns'] / data.count)}, ` +
+        `longest ${formatNs(data['max-ns'])}.`));
+    const most = Math.max(...data.buckets.map((b) => b.count));
+    const table = element('table');
+    for (const bucket of data.buckets) {
+        const tr = element('tr');
+        const bar = element('span', '', 'bar');
+        const cell = element('td', '', 'text');
+        bar.style.width = `${Math.max(0.2, 100 * bucket.count / most)}%`;
+        cell.append(bar);
+        cell.style.width = '60%';
+        tr.append(element('td', `from ${formatNs(bucket['from-ns'])}`),
+                  element('td', formatCount(bucket.count)), cell);
+        table.append(tr);
+    }
+    parts.push(table);
+    return parts;
+}
+
+function latencyPanel() {
+    const parts = [
+        ...histogram('How long threads ran at a time', report['run-lengths']),
+        ...histogram('How long threads that were seen ready waited for a vCPU', report['ready-to-running']),
+    ];
+    if (report.waits.length) {
+        parts.push(element('h2', 'What threads waited for, until they ran again'), makeTable([
+            textColumn('reason', (w) => w.name),
+            column('waits', (w) => w.count),
+            timeColumn('together', (w) => w['sum-ns']),
+            timeColumn('mean', (w) => w['sum-ns'] / w.count),
+            timeColumn('longest', (w) => w['max-ns']),
+        ], report.waits, 2));
+    }
+    return parts;
+}
+
+function guestPanel() {
+    const { recording, guest } = report;
+    const rows = [
+        ['VM', recording['vm-name']], ['QEMU', `${recording['qemu-version']} ${recording.exe}`],
+        ['recorded with', recording.options],
+        ['looks a second', recording['poll-hz'] || 'at exits only'],
+    ];
+    if (guest) {
+        rows.push(['Windows build', guest.build], ['kernel file', `timestamp 0x${guest['kernel-timestamp'].toString(16)}, ` +
+            `size 0x${guest['kernel-size'].toString(16)}`]);
+        for (const offset of guest.offsets) {
+            rows.push([offset.name, 'value' in offset ? `0x${offset.value.toString(16)} (${offset.source})` : 'not known']);
+        }
+    }
+    return [makeTable([textColumn('', (r) => r[0]), textColumn('', (r) => String(r[1] || '-'))], rows, 0)];
+}
+
+const TABS = [
+    ['Threads', threadTable], ['Processes', processTable], ['vCPUs', cpuTable],
+    ['Latency', latencyPanel], ['Interrupts', lineTable],
+    ['Interrupt to thread', pairTable], ['Recording', guestPanel],
+];
+
+function showTab(name) {
+    for (const button of $('tabs').children) {
+        const selected = button.textContent === name;
+        button.setAttribute('aria-selected', String(selected));
+        button.tabIndex = selected ? 0 : -1;
+    }
+    $('panel').replaceChildren(...TABS.find((tab) => tab[0] === name)[1]());
+}
+
+function makeTabs() {
+    TABS.forEach(([name], i) => {
+        const button = element('button', name);
+        button.type = 'button';
+        button.setAttribute('role', 'tab');
+        button.addEventListener('click', () => showTab(name));
+        button.addEventListener('keydown', (event) => {
+            const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+            if (way) {
+                const other = $('tabs').children[(i + way + TABS.length) % TABS.length];
+                other.click();
+                other.focus();
+                event.stopPropagation();
+            }
+        });
+        $('tabs').append(button);
+    });
+}

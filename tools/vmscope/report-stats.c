@@ -1,0 +1,618 @@
+/*
+ * report-stats: see report-stats.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "report-stats.h"
+
+#include "common/message.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STORM_NS = 10000000,
+    STORM_EVENTS = 100,
+};
+
+/* Values of KTHREAD.State in which a thread could run and does not. */
+enum { STATE_READY = 1, STATE_STANDBY = 3, STATE_WAITING = 5,
+       STATE_DEFERRED_READY = 7 };
+
+void report_stats_init(ReportStats *stats, uint64_t since_ns,
+                       uint64_t until_ns, uint64_t window_ns)
+{
+    memset(stats, 0, sizeof(*stats));
+    stats->since_ns = since_ns;
+    stats->until_ns = until_ns;
+    stats->window_ns = window_ns;
+    stats->was_exact = true;
+    stats->epoch = 1;
+    trace_who_init(&stats->who);
+    stats->lines = calloc(IRQLOG_MAX_LINES + 1, sizeof(*stats->lines));
+    stats->matrix = calloc(REPORT_MATRIX_VCPUS * REPORT_MATRIX_VCPUS,
+                           sizeof(*stats->matrix));
+    if (!stats->lines || !stats->matrix) {
+        die_no_memory();
+    }
+    stats->pairs = grow(NULL, 0, &stats->pairs_room, sizeof(*stats->pairs));
+    stats->n_pairs = 1;
+}
+
+void report_stats_free(ReportStats *stats)
+{
+    size_t i;
+
+    for (i = 0; i <= IRQLOG_MAX_LINES; i++) {
+        free(stats->lines[i].path);
+        free(stats->lines[i].driven_by);
+    }
+    free(stats->lines);
+    free(stats->matrix);
+    free(stats->threads);
+    free(stats->vcpus);
+    free(stats->pairs);
+    map_clear(&stats->by_pair);
+    trace_who_free(&stats->who);
+}
+
+/* Histograms. */
+
+void histogram_add(Histogram *histogram, uint64_t ns)
+{
+    unsigned bucket = ns ? 63 - (unsigned)__builtin_clzll(ns) : 0;
+
+    if (bucket >= REPORT_BUCKETS) {
+        bucket = REPORT_BUCKETS - 1;
+    }
+    histogram->count[bucket]++;
+    histogram->n++;
+    histogram->sum_ns += ns;
+    if (ns > histogram->max_ns) {
+        histogram->max_ns = ns;
+    }
+}
+
+uint64_t histogram_below(const Histogram *histogram, double share)
+{
+    double wanted = share * (double)histogram->n;
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < REPORT_BUCKETS; i++) {
+        n += histogram->count[i];
+        if (n && (double)n >= wanted) {
+            break;
+        }
+    }
+    return (uint64_t)1 << (i + 1);
+}
+
+/* The part of the recording that is reported of. */
+
+static uint64_t clip(const ReportStats *stats, uint64_t ns)
+{
+    if (ns < stats->begin_ns) {
+        return stats->begin_ns;
+    }
+    return ns > stats->end_ns ? stats->end_ns : ns;
+}
+
+/* Of a span, what lies in it. */
+static uint64_t span(const ReportStats *stats, uint64_t from, uint64_t to)
+{
+    from = clip(stats, from);
+    to = clip(stats, to);
+    return to > from ? to - from : 0;
+}
+
+static bool is_inside(const ReportStats *stats, uint64_t ns)
+{
+    return ns >= stats->begin_ns && ns < stats->end_ns;
+}
+
+static uint64_t add_capped(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Threads and vCPUs. */
+
+static ReportThread *thread_at(ReportStats *stats, uint32_t index)
+{
+    while (stats->n_threads <= index) {
+        stats->threads = grow(stats->threads, stats->n_threads,
+                              &stats->threads_room, sizeof(*stats->threads));
+        stats->n_threads++;
+    }
+    return &stats->threads[index];
+}
+
+static ReportVcpu *vcpu_at(ReportStats *stats, unsigned index)
+{
+    while (stats->n_vcpus <= index) {
+        stats->vcpus = grow(stats->vcpus, stats->n_vcpus, &stats->vcpus_room,
+                            sizeof(*stats->vcpus));
+        stats->n_vcpus++;
+    }
+    return &stats->vcpus[index];
+}
+
+static void see_vcpu(const ReportStats *stats, ReportVcpu *vcpu)
+{
+    if (!vcpu->seen) {
+        vcpu->seen = true;
+        vcpu->since_ns = stats->base_ns;
+    }
+}
+
+/* A run is over: @whole, when both its ends were seen. */
+static void count_run(ReportStats *stats, ReportThread *thread, bool idle,
+                      uint64_t from, uint64_t to, bool whole)
+{
+    uint64_t ns = to - from;
+
+    if (!whole || !is_inside(stats, from) || !is_inside(stats, to)) {
+        return;
+    }
+    thread->runs++;
+    thread->runs_ns += ns;
+    if (ns > thread->longest_ns) {
+        thread->longest_ns = ns;
+    }
+    if (!idle) {
+        histogram_add(&stats->runs, ns);
+    }
+}
+
+/* The time of a vCPU up to @to goes to whom it belongs. */
+static void settle(ReportStats *stats, ReportVcpu *vcpu, uint64_t to,
+                   bool certain, bool whole)
+{
+    uint64_t ns = span(stats, vcpu->since_ns, to);
+    ReportThread *thread;
+    bool idle;
+
+    if (!vcpu->thread) {
+        vcpu->unknown_ns += ns;
+        return;
+    }
+    thread = thread_at(stats, vcpu->thread);
+    idle = stats->who.threads[vcpu->thread].idle;
+    thread->time_ns += ns;
+    vcpu->busy_ns += idle ? 0 : ns;
+    vcpu->idle_ns += idle ? ns : 0;
+    if (!certain) {
+        thread->uncertain_ns += ns;
+        vcpu->uncertain_ns += ns;
+    }
+    if (to > vcpu->since_ns) {
+        count_run(stats, thread, idle, vcpu->since_ns, to, certain && whole);
+    }
+}
+
+/* Switches. */
+
+/* The thread that left: whether it could run, or what it waits for. */
+static void leave(ReportStats *stats, const ReportVcpu *vcpu,
+                  const SchedlogEvent *event)
+{
+    const TraceThread *who = &stats->who.threads[vcpu->thread];
+    ReportThread *thread;
+
+    if (!vcpu->thread || who->idle || !(event->has & SCHEDLOG_HAS_OLD) ||
+        who->thread != event->old_thread || event->missed ||
+        !(event->has & SCHEDLOG_HAS_OLD_STATE)) {
+        return;
+    }
+    thread = thread_at(stats, vcpu->thread);
+    thread->off_ns = event->time_ns;
+    thread->epoch = stats->epoch;
+    thread->off_ready = event->old_state == STATE_READY ||
+                        event->old_state == STATE_STANDBY ||
+                        event->old_state == STATE_DEFERRED_READY;
+    thread->off_waits = event->old_state == STATE_WAITING &&
+                        (event->has & SCHEDLOG_HAS_OLD_WAIT_REASON);
+    thread->off_reason = event->old_wait_reason;
+}
+
+static void count_ready(ReportStats *stats, ReportThread *thread, uint64_t ns)
+{
+    histogram_add(&stats->ready, ns);
+    thread->waits++;
+    thread->waits_ns += ns;
+    if (ns > thread->longest_wait_ns) {
+        thread->longest_wait_ns = ns;
+    }
+}
+
+static void count_wait(ReportWait *wait, uint64_t ns)
+{
+    wait->count++;
+    wait->sum_ns += ns;
+    if (ns > wait->max_ns) {
+        wait->max_ns = ns;
+    }
+}
+
+/* How long the thread that comes had been away, where that is known. */
+static void come_back(ReportStats *stats, ReportThread *thread,
+                      const SchedlogEvent *event)
+{
+    uint64_t off_ns = thread->off_ns;
+
+    thread->off_ns = 0;
+    if (!off_ns || thread->epoch != stats->epoch || event->missed ||
+        event->time_ns <= off_ns || !is_inside(stats, off_ns)) {
+        return;
+    }
+    if (thread->off_ready) {
+        count_ready(stats, thread, event->time_ns - off_ns);
+    } else if (thread->off_waits) {
+        count_wait(&stats->reasons[thread->off_reason],
+                   event->time_ns - off_ns);
+    }
+}
+
+static void count_move(ReportStats *stats, ReportThread *thread,
+                       unsigned vcpu)
+{
+    unsigned from = thread->last_vcpu - 1;
+
+    if (!thread->last_vcpu || from == vcpu) {
+        return;
+    }
+    stats->moves++;
+    thread->moves++;
+    if (from < REPORT_MATRIX_VCPUS && vcpu < REPORT_MATRIX_VCPUS) {
+        stats->matrix[from * REPORT_MATRIX_VCPUS + vcpu]++;
+    }
+}
+
+static void arrive(ReportStats *stats, uint32_t index,
+                   const SchedlogEvent *event)
+{
+    ReportThread *thread = thread_at(stats, index);
+    bool idle = stats->who.threads[index].idle;
+
+    if (is_inside(stats, event->time_ns)) {
+        thread->switches++;
+        stats->busy_switches += !idle;
+        if (!idle) {
+            count_move(stats, thread, event->vcpu);
+        }
+        come_back(stats, thread, event);
+    }
+    thread->last_vcpu = event->vcpu + 1u;
+}
+
+static void follow_irq(ReportStats *stats, uint32_t thread, uint64_t ns);
+
+static void count_switch(ReportStats *stats, ReportVcpu *vcpu,
+                         const SchedlogEvent *event)
+{
+    if (!is_inside(stats, event->time_ns)) {
+        return;
+    }
+    stats->switches++;
+    stats->origins[event->origin]++;
+    vcpu->switches++;
+    vcpu->missed += event->missed;
+    stats->missed += event->missed;
+    stats->missed_known += (event->has & SCHEDLOG_HAS_MISSED) != 0;
+}
+
+static void take_switch(ReportStats *stats, const SchedlogEvent *event)
+{
+    ReportVcpu *vcpu = vcpu_at(stats, event->vcpu);
+    uint32_t thread = trace_who_thread(&stats->who, event);
+
+    see_vcpu(stats, vcpu);
+    settle(stats, vcpu, event->time_ns, !event->missed, vcpu->begun);
+    leave(stats, vcpu, event);
+    count_switch(stats, vcpu, event);
+    if (thread) {
+        arrive(stats, thread, event);
+    }
+    if (thread && thread != vcpu->thread &&
+        !stats->who.threads[thread].idle) {
+        follow_irq(stats, thread, event->time_ns);
+    }
+    vcpu->thread = thread;
+    vcpu->begun = true;
+    if (event->time_ns > vcpu->since_ns) {
+        vcpu->since_ns = event->time_ns;
+    }
+}
+
+/* A file that begins in the middle says who was running. */
+static void take_running(ReportStats *stats, const SchedlogEvent *event)
+{
+    ReportVcpu *vcpu = vcpu_at(stats, event->vcpu);
+
+    see_vcpu(stats, vcpu);
+    vcpu->thread = trace_who_thread(&stats->who, event);
+    if (vcpu->thread) {
+        thread_at(stats, vcpu->thread)->last_vcpu = event->vcpu + 1u;
+    }
+}
+
+/* Switches are missing from @from on: who runs is not known any more. */
+static void forget_vcpus(ReportStats *stats, uint64_t from)
+{
+    ReportVcpu *vcpu;
+    size_t i;
+
+    for (i = 0; i < stats->n_vcpus; i++) {
+        vcpu = &stats->vcpus[i];
+        if (vcpu->seen && vcpu->thread && from > vcpu->since_ns) {
+            settle(stats, vcpu, from, true, false);
+            vcpu->since_ns = from;
+        }
+        vcpu->thread = 0;
+    }
+    stats->epoch++;
+}
+
+static void take_lost(ReportStats *stats, const TraceLost *lost)
+{
+    bool inside = lost->to_ns == 0 || lost->to_ns >= stats->begin_ns;
+
+    inside = inside && lost->from_ns < stats->end_ns;
+    if (lost->contents == TRACE_SCHED) {
+        stats->sched_lost += inside ? lost->count : 0;
+        forget_vcpus(stats, lost->from_ns);
+    } else {
+        stats->irq_lost += inside ? lost->count : 0;
+    }
+}
+
+/* Interrupts. */
+
+static void name_line(ReportLine *line, const TraceItem *item)
+{
+    const IrqlogLineInfo *info = item->line_info;
+
+    if (!line->path || strcmp(line->path, info->path)) {
+        free(line->path);
+        line->path = keep(info->path);
+    }
+    if (!line->driven_by && info->driven_by) {
+        line->driven_by = keep(info->driven_by);
+    }
+    line->kind = item->irq.kind;
+    line->n = item->irq.n;
+}
+
+/* A window of 10 ms is over. */
+static void close_window(ReportLine *line)
+{
+    bool storm = line->window_events >= STORM_EVENTS;
+
+    if (storm) {
+        line->storms += !line->in_storm;
+        if (line->storms == 1 && !line->in_storm) {
+            line->storm_first_ns = line->window_ns;
+        }
+        line->storm_events += line->window_events;
+        line->storm_ns += STORM_NS;
+    }
+    line->in_storm = storm;
+    line->window_events = 0;
+}
+
+static void count_storm(ReportLine *line, uint64_t ns)
+{
+    if (line->window_events && ns - line->window_ns >= STORM_NS) {
+        close_window(line);
+        line->in_storm = line->in_storm &&
+                         ns - line->window_ns < 2 * STORM_NS;
+    }
+    if (!line->window_events) {
+        line->window_ns = ns;
+    }
+    line->window_events++;
+}
+
+static ReportPending *pending_at(ReportStats *stats, unsigned i)
+{
+    return &stats->pending[(stats->first_pending + i) % REPORT_PENDING];
+}
+
+static void wait_for_thread(ReportStats *stats, uint32_t line, uint64_t ns)
+{
+    if (stats->n_pending == REPORT_PENDING) {
+        stats->lines[pending_at(stats, 0)->line].passed++;
+        stats->first_pending = (stats->first_pending + 1) % REPORT_PENDING;
+        stats->n_pending--;
+    }
+    *pending_at(stats, stats->n_pending++) = (ReportPending) { line, ns };
+}
+
+static void take_irq(ReportStats *stats, const TraceItem *item)
+{
+    const IrqlogEvent *event = &item->irq;
+    ReportLine *line = &stats->lines[item->line];
+    uint64_t ns = event->time_ns;
+
+    if (!is_inside(stats, ns)) {
+        return;
+    }
+    stats->interrupts++;
+    name_line(line, item);
+    if (line->seen && ns > line->last_ns &&
+        ns - line->last_ns > line->longest_gap_ns) {
+        line->longest_gap_ns = ns - line->last_ns;
+    }
+    line->seen = true;
+    line->last_ns = ns > line->last_ns ? ns : line->last_ns;
+    line->events++;
+    line->outermost += event->depth == 0;
+    count_storm(line, line->last_ns);
+    line->raised += event->level != 0;
+    /* What it is passed on to would only say the same again. */
+    if (event->level && event->depth == 0) {
+        wait_for_thread(stats, item->line, ns);
+    }
+}
+
+/* From interrupt to thread. */
+
+static void count_pair(ReportStats *stats, uint32_t line, uint32_t thread,
+                       uint64_t ns)
+{
+    uint64_t key = (uint64_t)line << 32 | thread;
+    uint32_t found = map_get(&stats->by_pair, key);
+    ReportPair *pair;
+
+    if (!found && stats->n_pairs > REPORT_MAX_PAIRS) {
+        stats->pairs_refused++;
+        return;
+    }
+    if (!found) {
+        stats->pairs = grow(stats->pairs, stats->n_pairs, &stats->pairs_room,
+                            sizeof(*stats->pairs));
+        found = (uint32_t)stats->n_pairs++;
+        stats->pairs[found].line = line;
+        stats->pairs[found].thread = thread;
+        map_put(&stats->by_pair, key, found);
+    }
+    pair = &stats->pairs[found];
+    pair->count++;
+    pair->sum_ns += ns;
+    if (ns > pair->max_ns) {
+        pair->max_ns = ns;
+    }
+}
+
+/* The first switch to a thread behind an interrupt, if it comes in time. */
+static void follow_irq(ReportStats *stats, uint32_t thread, uint64_t ns)
+{
+    unsigned kept = 0;
+    unsigned i;
+
+    for (i = 0; i < stats->n_pending; i++) {
+        ReportPending pending = *pending_at(stats, i);
+
+        if (pending.time_ns > ns) {
+            *pending_at(stats, kept++) = pending;
+        } else if (ns - pending.time_ns <= stats->window_ns) {
+            histogram_add(&stats->lines[pending.line].after,
+                          ns - pending.time_ns);
+            count_pair(stats, pending.line, thread, ns - pending.time_ns);
+        } else {
+            stats->lines[pending.line].passed++;
+        }
+    }
+    stats->n_pending = kept;
+}
+
+double report_chance(const ReportStats *stats)
+{
+    double ns = (double)(stats->end_ns - stats->begin_ns);
+
+    if (ns <= 0) {
+        return 0;
+    }
+    return 1 - exp(-(double)stats->busy_switches / ns *
+                   (double)stats->window_ns);
+}
+
+/* The whole. */
+
+/* The same kernel is told of again when more of it is known. */
+static void take_guest(ReportStats *stats, const SchedlogGuest *guest)
+{
+    stats->n_guests += !stats->has_guest ||
+                       stats->guest.kernel_base != guest->kernel_base ||
+                       stats->guest.build != guest->build;
+    stats->has_guest = true;
+    stats->guest = *guest;
+}
+
+static void take_item(ReportStats *stats, const TraceItem *item)
+{
+    switch (item->type) {
+    case TRACE_ITEM_SCHED:
+        take_switch(stats, &item->sched);
+        break;
+    case TRACE_ITEM_RUNNING:
+        take_running(stats, &item->sched);
+        break;
+    case TRACE_ITEM_IRQ:
+        take_irq(stats, item);
+        break;
+    case TRACE_ITEM_LOST:
+        take_lost(stats, &item->lost);
+        break;
+    case TRACE_ITEM_GUEST:
+        take_guest(stats, &item->guest);
+        break;
+    case TRACE_ITEM_MARK:
+        stats->mark = item->mark;
+        stats->has_mark = true;
+        stats->was_exact &= item->mark.exact;
+        break;
+    default:
+        break;
+    }
+}
+
+/* When the recording ended, as well as the file tells. */
+static uint64_t last_ns(const ReportStats *stats, uint64_t event_ns)
+{
+    uint64_t ns = event_ns;
+
+    if (stats->has_mark && stats->mark.time_ns > ns) {
+        ns = stats->mark.time_ns;
+    }
+    if (stats->has_end && stats->end.time_ns > ns) {
+        ns = stats->end.time_ns;
+    }
+    return ns;
+}
+
+static void finish(ReportStats *stats, uint64_t event_ns)
+{
+    uint64_t ns = last_ns(stats, event_ns);
+    ReportVcpu *vcpu;
+    size_t i;
+
+    if (ns < stats->end_ns) {
+        stats->end_ns = ns > stats->begin_ns ? ns : stats->begin_ns;
+    }
+    for (i = 0; i < stats->n_vcpus; i++) {
+        vcpu = &stats->vcpus[i];
+        if (vcpu->seen && stats->end_ns > vcpu->since_ns) {
+            settle(stats, vcpu, stats->end_ns, true, false);
+        }
+    }
+    for (i = 0; i <= IRQLOG_MAX_LINES; i++) {
+        close_window(&stats->lines[i]);
+    }
+    for (i = 0; i < stats->n_pending; i++) {
+        stats->lines[pending_at(stats, (unsigned)i)->line].passed++;
+    }
+    thread_at(stats, (uint32_t)stats->who.n_threads - 1);
+}
+
+void report_stats_read(ReportStats *stats, TraceInput *input)
+{
+    const TraceItem *item;
+    uint64_t event_ns = 0;
+
+    stats->info = *trace_input_info(input);
+    stats->base_ns = stats->info.monotonic_ns;
+    stats->begin_ns = add_capped(stats->base_ns, stats->since_ns);
+    stats->end_ns = add_capped(stats->base_ns, stats->until_ns);
+    while ((item = trace_input_next(input))) {
+        if (trace_item_ns(item) > event_ns) {
+            event_ns = trace_item_ns(item);
+        }
+        take_item(stats, item);
+    }
+    stats->has_end = input->has_end;
+    stats->end = input->end;
+    finish(stats, event_ns);
+}
