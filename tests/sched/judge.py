@@ -51,7 +51,7 @@ class Result:
         self.entries = 0
         self.counts = collections.Counter()
         self.late = []              # ns an entry came after its thread
-        self.edges = {}             # vCPU: (first record, last record)
+        self.indexes = {}           # seq of an entry: its record on its CPU
 
     def fault(self, entry, kind, text):
         self.counts["wrong " + kind] += 1
@@ -242,8 +242,7 @@ class Judge:
             index = later[0] if later else may[-1]
             if "*" not in self.skip:
                 self.judge_previous(entry, before)
-        first = self.result.edges.get(vcpu, (index, None))[0]
-        self.result.edges[vcpu] = (first, index)
+        self.result.indexes[entry["seq"]] = index
         self.last[vcpu] = (entry, index)
         if index >= 0:
             self.judge_steady(cpu, entry, index, last)
@@ -307,13 +306,32 @@ class Judge:
 
 
 def missed_balance(result, entries, cpu_index):
-    """(seen, missed by their account, truth) between first and last entry"""
+    """
+    (seen, missed by their account, truth) from the entry before the first
+    of the last stretch in which each says how many were missed; None: no
+    such stretch.
+    """
     mine = [e for e in entries if e["vcpu"] == cpu_index]
-    edges = result.edges.get(cpu_index)
-    if len(mine) < 2 or not edges:
+    first = len(mine)
+    while first > 1 and "missed" in mine[first - 1]:
+        first -= 1
+    told = mine[first - 1:]
+    return balance(result, told) if len(told) > 1 else None
+
+
+def seen_balance(result, entries, cpu_index):
+    """(seen, truth) between the first and the last entry"""
+    mine = [e for e in entries if e["vcpu"] == cpu_index]
+    sums = balance(result, mine) if len(mine) > 1 else None
+    return (sums[0], sums[2]) if sums else None
+
+
+def balance(result, told):
+    first, last = (result.indexes.get(told[i]["seq"]) for i in (0, -1))
+    if first is None or last is None:       # one that was a fault
         return None
-    missed = sum(e.get("missed", 0) for e in mine[1:])
-    return len(mine) - 1, missed, edges[1] - edges[0]
+    return (len(told) - 1, sum(e.get("missed", 0) for e in told[1:]),
+            last - first)
 
 
 def rings_differ(paged, ring):

@@ -304,6 +304,20 @@ def test_balance(check):
     result = judged(s, few)
     check("one missed", judge.missed_balance(result, few, 0) == (4, 1, 5),
           judge.missed_balance(result, few, 0))
+    entries = perfect(s)
+    for e in entries[:6]:
+        e.pop("missed", None)
+    told = [e for e in entries if e["vcpu"] == 0 and "missed" in e]
+    result = judged(s, entries)
+    got = judge.missed_balance(result, entries, 0)
+    check("a counter known late", 0 < len(told) < 5
+          and got == (len(told), 0, len(told)), got)
+    check("all of them seen", judge.seen_balance(result, entries, 0)
+          == (5, 5), judge.seen_balance(result, entries, 0))
+    for e in entries:
+        e.pop("missed", None)
+    got = judge.missed_balance(result, entries, 0)
+    check("no counter", got is None, got)
     ring = copy.deepcopy(entries)
     check("two readings agree", not judge.rings_differ(entries, ring), "")
     ring[2]["priority"] = 1

@@ -229,9 +229,11 @@ class Recorder:
                     count = get(ram, self.counts[i])[0]
                     again = clock()
                     if get(ram, self.current[i])[0] == value:
+                        # Not @again: it may have come back after that.
                         self.changes.append((i, last[i], value, seen[i],
-                                             again, count))
-                    last[i], now = value, again
+                                             clock(), count))
+                        now = again
+                    last[i] = value
                 seen[i] = now
 
     def place(self, i):

@@ -61,15 +61,17 @@ def attribution(rows):
 def shares(rows):
     lines = []
     for (accel, hz), mine in groups(rows, "accel", "hz"):
-        told = [r for r in mine if r["missed"] is not None]
         lines.append((f"{accel}, {f'poll {hz} Hz' if hz else 'exits alone'}",
                       len(mine), total(mine, "seen"), total(mine, "truth"),
                       percent(total(mine, "seen"), total(mine, "truth")),
-                      total(told, "seen") + total(told, "missed"),
-                      total(told, "truth")))
-    return table("share of the switches seen",
-                 ("", "runs", "seen", "switches", "share",
-                  "seen + missed", "of switches"), lines)
+                      sum(r["origins"].get("exit", 0) for r in mine),
+                      sum(r["origins"].get("poll", 0) for r in mine),
+                      total(mine, "told"), total(mine, "missed"),
+                      total(mine, "told_truth")))
+    return table("share of the switches seen; where entries tell of missed "
+                 "ones, seen + missed = switches",
+                 ("", "runs", "seen", "switches", "share", "at exits",
+                  "by poll", "telling", "missed", "switches"), lines)
 
 
 def detection(rows):
