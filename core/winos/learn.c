@@ -63,8 +63,10 @@ struct WinosLearner {
     unsigned bursts;
     uint64_t looked_ns;
     uint64_t last[LIVE_MAX_CPUS];       /* thread at the last look */
+    uint64_t settled[LIVE_MAX_CPUS];    /* last that stayed between two */
     Window window;
     unsigned n_comings;         /* marks left by threads that came */
+    unsigned n_settled;         /* threads that stayed for a while */
     unsigned n_counted;
     unsigned n_prcb;            /* bursts in which the vCPU switched */
     unsigned next_known;
@@ -73,6 +75,7 @@ struct WinosLearner {
     Score counter[KTHREAD_SIZE / 4];
     Score counter_claimed[KTHREAD_SIZE / 4];
     Score state[KTHREAD_SIZE];
+    Score state_settled[KTHREAD_SIZE];
     Score reason_waiting[KTHREAD_SIZE];
     Score reason_ready[KTHREAD_SIZE];
     Known known[MAX_KNOWN];
@@ -290,6 +293,38 @@ static void thread_left(Watch *w, uint64_t thread)
     }
 }
 
+/*
+ * A vCPU that is held up inside a switch has a thread that is not Running yet.
+ * A thread that stays is, and the one that stayed before it is not, unless it
+ * runs elsewhere; each coming counts once.
+ */
+static void thread_settled(Watch *w, unsigned cpu, uint64_t thread)
+{
+    WinosLearner *l = w->l;
+    uint64_t left = l->settled[cpu];
+    unsigned i;
+
+    if (thread == left || !live_is_object(w->space, thread, LIVE_THREAD) ||
+        !take(w, thread, l->now, KTHREAD_SIZE) || !runs_somewhere(w, thread)) {
+        return;
+    }
+    l->settled[cpu] = thread;
+    l->n_settled++;
+    for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
+        mark(&l->state_settled[i], l->now[i] == RUNNING);
+    }
+    if (left == l->world.cpus[cpu].idle_thread ||
+        !live_is_object(w->space, left, LIVE_THREAD) ||
+        !take(w, left, l->now, KTHREAD_SIZE) || runs_somewhere(w, left)) {
+        return;
+    }
+    for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
+        if (l->now[i] == RUNNING) {
+            mark(&l->state_settled[i], false);
+        }
+    }
+}
+
 /* Without a switch nothing is counted; other counters go on meanwhile. */
 static void mark_still_prcb(WinosLearner *l)
 {
@@ -330,9 +365,10 @@ static void mark_prcb(Watch *w)
 }
 
 /* Follow one vCPU until it has switched, and a moment more. */
-static void burst(Watch *w, const WinosCpu *cpu)
+static void burst(Watch *w, unsigned index)
 {
     WinosLearner *l = w->l;
+    const WinosCpu *cpu = &l->world.cpus[index];
     uint64_t now = now_ns();
     uint64_t end = now + BURST_NS;
     uint64_t last, current;
@@ -357,6 +393,9 @@ static void burst(Watch *w, const WinosCpu *cpu)
     }
     if (take(w, cpu->prcb, l->after, sizeof(l->after))) {
         mark_prcb(w);
+    }
+    if (w->switches == 0) {
+        thread_settled(w, index, last);
     }
     l->bursts++;
 }
@@ -409,6 +448,8 @@ static void look_at_cpu(Watch *w, unsigned i)
         w->idle = cpu->idle_thread;
         thread_left(w, last);
         thread_came(w, cpu->prcb, current);
+    } else if (last) {
+        thread_settled(w, i, current);
     }
     if (l->window.open && i == l->window.cpu) {
         l->window.settled = current == last;
@@ -548,6 +589,8 @@ static bool conclude_all(WinosLearner *l, WinosResult *result,
     Lesson lessons[] = {
         { WINOS_KTHREAD_STATE, l->state, l->state, NULL, KTHREAD_SIZE, 1,
           ENOUGH, l->n_comings >= 2 * ENOUGH },
+        { WINOS_KTHREAD_STATE, l->state_settled, l->state_settled, NULL,
+          KTHREAD_SIZE, 1, ENOUGH, l->n_settled >= 2 * ENOUGH },
         { WINOS_KTHREAD_WAIT_REASON, l->reason_ready, l->reason_ready,
           l->reason_waiting, KTHREAD_SIZE, 1, ENOUGH, true },
         { WINOS_PRCB_CONTEXT_SWITCHES, l->prcb_counter, l->prcb_claimed,
@@ -572,7 +615,7 @@ static void watch(WinosLearner *l, WinosResult *result, uint64_t budget_ns)
     unsigned i;
 
     for (i = l->bursts; now_ns() < end && l->world.n_cpus; i++) {
-        burst(&w, &l->world.cpus[i % l->world.n_cpus]);
+        burst(&w, i % l->world.n_cpus);
     }
 }
 

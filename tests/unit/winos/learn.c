@@ -110,6 +110,40 @@ static void test_looks(void)
     check_looks(false);
 }
 
+/*
+ * A vCPU that the host holds up is seen inside a switch again and again, where
+ * the thread that came is not Running yet.  Without claims, State was never
+ * found then.
+ */
+static void test_held_up(void)
+{
+    WinosLearner *learner = winos_learner_new();
+    WinosField f = WINOS_KTHREAD_STATE;
+    World w;
+    unsigned i;
+
+    begin(&w, false);
+    w.switch_every = 0;
+    for (i = 0; i < 400 && w.result.layout.field[f].value < 0; i++) {
+        unsigned from = world_switch_begin(&w);
+        unsigned n;
+
+        for (n = 0; n < 3; n++) {
+            g_usleep(260);
+            winos_learn_look(learner, &w.result);
+            if (n == 0) {
+                world_switch_end(&w, from);
+            }
+        }
+        if (i % 20 == 0) {
+            winos_learn(learner, &w.result, &w.options, &w.cpu, 1, 0);
+        }
+    }
+    g_assert_cmpint(w.result.layout.field[f].value, ==, w.at[f]);
+    winos_learner_free(learner);
+    world_deinit(&w);
+}
+
 /* A wrong claim is not proven by watching; the right place is. */
 static void test_wrong_claims(void)
 {
@@ -146,6 +180,7 @@ int main(int argc, char **argv)
     g_test_add_func("/winos/learn/derived", test_derived);
     g_test_add_func("/winos/learn/claims-confirmed", test_claims_confirmed);
     g_test_add_func("/winos/learn/looks", test_looks);
+    g_test_add_func("/winos/learn/held-up", test_held_up);
     g_test_add_func("/winos/learn/wrong-claims", test_wrong_claims);
     g_test_add_func("/winos/learn/idle", test_idle);
     return g_test_run();

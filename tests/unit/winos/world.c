@@ -192,7 +192,7 @@ static void leave(World *w, unsigned i)
          waits ? 4 + 2 * (w->random >> 20 & 1) : 30 + (w->random >> 20) % 4);
 }
 
-void world_switch(World *w)
+unsigned world_switch_begin(World *w)
 {
     unsigned from = w->running;
 
@@ -202,10 +202,20 @@ void world_switch(World *w)
         w->running = (from + 1) % WORLD_THREADS;
     }
     put64(w, prcb(), WINOS_PRCB_CURRENT_THREAD, w->threads[w->running]);
+    return from;
+}
+
+void world_switch_end(World *w, unsigned from)
+{
     leave(w, from);
     put8(w, w->threads[w->running], WINOS_KTHREAD_STATE, 2);
     bump(w, w->threads[w->running], WINOS_KTHREAD_CONTEXT_SWITCHES);
     bump(w, prcb(), WINOS_PRCB_CONTEXT_SWITCHES);
+}
+
+void world_switch(World *w)
+{
+    world_switch_end(w, world_switch_begin(w));
 }
 
 static bool read_phys(void *opaque, uint64_t gpa, void *buf, size_t len)

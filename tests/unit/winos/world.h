@@ -47,4 +47,8 @@ void world_claim(World *w, WinosSource source, int without);
 /* Make the next thread run. */
 void world_switch(World *w);
 
+/* The same in two steps: CurrentThread, and then all that follows. */
+unsigned world_switch_begin(World *w);
+void world_switch_end(World *w, unsigned from);
+
 #endif
