@@ -270,6 +270,13 @@ function stepMatch(forward) {
 
 /* Legend. */
 
+/* With its pid where another has the same name. */
+function legendLabel(process) {
+    const label = processLabel(process);
+    const alone = byTime.every((p) => p === process || p.image !== process.image);
+    return alone || !process.image || !('pid' in process) ? label : `${label} ${process.pid}`;
+}
+
 function makeLegend() {
     const total = Math.min(byTime.length, 60);
     byTime.slice(0, total).forEach((process) => {
@@ -283,7 +290,7 @@ function makeLegend() {
         c.fillRect(0, 0, 26, 15);
         button.type = 'button';
         button.setAttribute('aria-pressed', 'false');
-        button.append(swatch, element('span', processLabel(process)),
+        button.append(swatch, element('span', legendLabel(process)),
                       element('small', formatShare(process['time-ns'], wallNs)));
         button.addEventListener('click', () => pick(process.process));
         button.dataset.process = process.process;

@@ -10,7 +10,15 @@
  */
 
 const $ = (id) => document.getElementById(id);
-const report = JSON.parse($('report').textContent);
+
+/* Names from a guest: nothing in them may break a line or turn it around. */
+function printable(text) {
+    return text.replace(/[\u0000-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+        .replace(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '\ufffd');
+}
+
+const report = JSON.parse($('report').textContent,
+    (key, value) => typeof value === 'string' ? printable(value) : value);
 const duration = Math.max(1, report['end-ns'] - report['begin-ns']);
 
 function unpack(id) {
@@ -161,7 +169,7 @@ readEvents('interrupts', 2, (e) => e[1], (id, n, e, count) => {
         const line = lines.get(id);
         lane = {
             kind: 'line', id, n: count, line,
-            label: line ? line.path.replace(/^.*\/(?=.)/, '') : '(unknown)',
+            label: line ? line.path.replace(/^.*\/(?=[^/]*\/[^/]+$)/, '') : '(unknown)',
             start: new Float64Array(count),
             level: new Int32Array(count),
         };

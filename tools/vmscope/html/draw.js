@@ -78,7 +78,7 @@ const state = {
 };
 
 const MIN_SPAN = 100;
-const LABEL = 118;              /* width of the lanes' names */
+const LABEL = 190;              /* width of the lanes' names */
 const RULER = 26;
 const CPU_HEIGHT = 28;
 const LINE_HEIGHT = 20;
@@ -298,7 +298,7 @@ function drawOneRun(lane, i, x0, x1) {
         context.fillRect(x0, y + height - 2, x1 - x0, 2);
     } else {
         fillRun(x0, y, Math.max(1, x1 - x0 - (x1 - x0 > 3 ? 0.6 : 0)), height, index);
-        if (x1 - x0 > 34) {
+        if (x1 - x0 > 34 && !isDimmed(index)) {
             drawRunLabel(x0, y, x1 - x0, height, thread);
         }
     }
@@ -363,7 +363,6 @@ function drawLine(lane) {
     const dim = state.matchedLines && !state.matchedLines.has(lane.id);
     const height = lane.height - 4;
     let i = lowerBound(lane.start, state.from, 0, lane.n);
-    context.globalAlpha = dim ? 0.25 : 1;
     while (i < lane.n && lane.start[i] <= state.to) {
         const column = Math.floor(xAt(lane.start[i]));
         const next = Math.max(i + 1, lowerBound(lane.start, timeAt(column + 1), i, lane.n));
@@ -371,6 +370,8 @@ function drawLine(lane) {
         const low = alone && lane.level[i] === 0;
         const tall = low ? height * 0.35
                          : Math.min(1, 0.55 + Math.log10(next - i) * 0.2) * height;
+        const dense = alone ? 1 : Math.min(1, 0.45 + Math.log10(next - i) * 0.14);
+        context.globalAlpha = dim ? 0.2 : dense;
         context.fillStyle = low ? colours.soft : colours.accent;
         context.fillRect(column, lane.y + 2 + height - tall, alone ? 1.5 : 1, tall);
         i = next;
@@ -386,7 +387,8 @@ function drawLaneLabel(lane) {
                                        : '11px system-ui, sans-serif';
     let text = lane.label;
     while (text.length > 3 && context.measureText(text).width > LABEL - 14) {
-        text = `${text.replace(/\u2026$/, '').slice(0, -1)}\u2026`;
+        /* The end of a path tells more than its beginning. */
+        text = `\u2026${text.replace(/^\u2026/, '').slice(1)}`;
     }
     context.fillText(text, 8, lane.y + lane.height / 2 + 0.5);
     context.strokeStyle = colours.edge;
@@ -478,16 +480,19 @@ function overviewShare(width) {
 function drawOverview() {
     const height = 34;
     const c = sizeCanvas(overview, height);
-    const width = overview.clientWidth;
-    c.clearRect(0, 0, width, height);
+    const width = overview.clientWidth - LABEL;
+    c.clearRect(0, 0, overview.clientWidth, height);
     c.fillStyle = colours.soft;
+    c.font = '11px system-ui, sans-serif';
+    c.textBaseline = 'middle';
+    c.fillText('all vCPUs, busy', 8, height / 2);
     c.globalAlpha = 0.55;
-    overviewShare(width).forEach((share, x) =>
-        c.fillRect(x, height - share * (height - 6), 1, share * (height - 6)));
+    overviewShare(Math.max(1, width)).forEach((share, x) =>
+        c.fillRect(LABEL + x, height - share * (height - 6), 1, share * (height - 6)));
     c.globalAlpha = 0.22;
     c.fillStyle = colours.accent;
-    const x0 = state.from / duration * width;
-    const x1 = Math.max(x0 + 2, state.to / duration * width);
+    const x0 = LABEL + state.from / duration * width;
+    const x1 = Math.max(x0 + 2, LABEL + state.to / duration * width);
     c.fillRect(x0, 0, x1 - x0, height);
     c.globalAlpha = 1;
     c.strokeStyle = colours.accent;

@@ -142,7 +142,7 @@ canvas.addEventListener('dblclick', (event) => {
 
 function moveByOverview(event) {
     const box = overview.getBoundingClientRect();
-    const time = (event.clientX - box.left) / box.width * duration;
+    const time = (event.clientX - box.left - LABEL) / Math.max(1, box.width - LABEL) * duration;
     clampView(time - span() / 2, span());
 }
 
@@ -226,4 +226,4 @@ setTheme(prefersDark.matches ? 'dark' : 'light');
 prefersDark.addEventListener('change', (event) => setTheme(event.matches ? 'dark' : 'light'));
 
 /* For tests, and for who opens the console. */
-return { report, state, lanes, duration, hit, xAt, timeAt, search, goTo, threadLabel, threads };
+return { report, state, lanes, duration, draw, hit, xAt, timeAt, search, goTo, threadLabel, threads };

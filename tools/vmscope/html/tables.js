@@ -148,14 +148,14 @@ function lineTable() {
 function pairTable() {
     const chance = report['followed-by-chance'];
     return [element('p', `How often a vCPU switched to a thread within ${formatNs(report['window-ns'])} ` +
-        `of an interrupt being raised. By chance that would be ${(100 * chance).toFixed(1)} %.`),
+        `of an interrupt being raised by a device. By chance that would be ${(100 * chance).toFixed(1)} %.`),
     makeTable([
         textColumn('line', (l) => l.path),
-        column('raised', (l) => l.raised),
+        column('raised by a device', (l) => l.followed + l['not-followed']),
         column('followed', (l) => l.followed / ((l.followed + l['not-followed']) || 1),
             (part) => `${(100 * part).toFixed(1)} %`),
         timeColumn('mean', (l) => l.followed ? l['to-thread']['sum-ns'] / l.followed : undefined),
-    ], report.lines.filter((l) => l.raised), 2),
+    ], report.lines.filter((l) => l.followed + l['not-followed']), 2),
     element('h2', 'Which thread ran next'),
     makeTable([
         textColumn('line', (p) => (lines.get(p.line) || {}).path || '(unknown)'),
@@ -164,6 +164,18 @@ function pairTable() {
         timeColumn('mean', (p) => p['sum-ns'] / p.count),
         timeColumn('longest', (p) => p['max-ns']),
     ], report['line-to-thread'], 2, (row) => goToThread({ thread: row.thread }))];
+}
+
+/* All powers of two from the first bucket to the last. */
+function fillGaps(buckets) {
+    const filled = [];
+    for (const bucket of buckets) {
+        while (filled.length && filled.at(-1)['from-ns'] * 2 < bucket['from-ns']) {
+            filled.push({ 'from-ns': filled.at(-1)['from-ns'] * 2 || 2, count: 0 });
+        }
+        filled.push(bucket);
+    }
+    return filled;
 }
 
 function histogram(title, data) {
@@ -176,11 +188,12 @@ function histogram(title, data) {
         `longest ${formatNs(data['max-ns'])}.`));
     const most = Math.max(...data.buckets.map((b) => b.count));
     const table = element('table');
-    for (const bucket of data.buckets) {
+    for (const bucket of fillGaps(data.buckets)) {
         const tr = element('tr');
         const bar = element('span', '', 'bar');
         const cell = element('td', '', 'text');
-        bar.style.width = `${Math.max(0.2, 100 * bucket.count / most)}%`;
+        bar.style.width = `${100 * bucket.count / most}%`;
+        bar.hidden = !bucket.count;
         cell.append(bar);
         cell.style.width = '60%';
         tr.append(element('td', `from ${formatNs(bucket['from-ns'])}`),
