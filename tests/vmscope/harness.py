@@ -25,6 +25,8 @@ QEMU = os.environ.get('VMSCOPE_QEMU',
 EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                         'expected')
 
+SANITIZER = re.compile(r'runtime error:|Sanitizer')
+
 _closers = []
 
 
@@ -36,6 +38,11 @@ def folder():
     path = tempfile.mkdtemp(prefix='vmscope-test-')
     _closers.append(lambda: shutil.rmtree(path, ignore_errors=True))
     return path
+
+
+def at_end(function):
+    """Call it when the test has ended, before what was given earlier."""
+    _closers.append(lambda: function() and None)
 
 
 def clean_up():
@@ -83,7 +90,10 @@ def vmscope(*arguments, timeout=60, env=None, **popen):
     done = subprocess.run([VMSCOPE, *arguments], capture_output=True,
                           timeout=timeout, stdin=subprocess.DEVNULL,
                           env=environment(**(env or {})), **popen)
-    return Result(done.returncode, done.stdout.decode(), done.stderr.decode(),
+    err = done.stderr.decode()
+    if SANITIZER.search(err):
+        raise AssertionError(f'{arguments}: {err}')
+    return Result(done.returncode, done.stdout.decode(), err,
                   time.monotonic() - started)
 
 

@@ -21,19 +21,30 @@ static void print_cell(Out *out, const char *text, unsigned columns)
     out_char(out, ' ');
 }
 
-static void join_sources(const json_t *sources, char *text, size_t size)
+static void append(char *text, size_t size, const char *word)
 {
-    size_t used = 0;
+    size_t used = strlen(text);
+
+    snprintf(text + used, size - used, "%s%s", used ? "," : "", word);
+}
+
+/* Who says so: first the source of the value, then who agrees. */
+static void join_sources(const json_t *offset, char *text, size_t size)
+{
+    const json_t *agreed = json_object_get(offset, "agreed-by");
+    const char *source = qmp_text(offset, "source", "");
     size_t i;
-    int n;
 
-    *text = '\0';
-    for (i = 0; i < json_array_size(sources) && used < size; i++) {
-        const char *name = json_string_value(json_array_get(sources, i));
+    snprintf(text, size, "%s", source);
+    for (i = 0; i < json_array_size(agreed); i++) {
+        const char *name = json_string_value(json_array_get(agreed, i));
 
-        n = snprintf(text + used, size - used, "%s%s", i ? "," : "",
-                     name ? name : "?");
-        used += n > 0 ? (size_t)n : 0;
+        if (name && strcmp(name, source)) {
+            append(text, size, name);
+        }
+    }
+    if (!*text) {
+        snprintf(text, size, "-");
     }
 }
 
@@ -41,20 +52,18 @@ static void print_offset(Out *out, const json_t *offset)
 {
     const char *doubt = qmp_text(offset, "doubt", NULL);
     char value[24] = "-";
-    char agreed[128];
+    char sources[128];
     char line[DISPLAY_ROOM(74)];
 
     if (qmp_has(offset, "value")) {
         snprintf(value, sizeof(value), "0x%" PRIx64,
                  qmp_uint(offset, "value", 0));
     }
-    join_sources(json_object_get(offset, "agreed-by"), agreed,
-                 sizeof(agreed));
-    print_cell(out, qmp_text(offset, "name", "?"), 26);
-    print_cell(out, value, 6);
-    print_cell(out, qmp_text(offset, "source", "-"), 9);
+    join_sources(offset, sources, sizeof(sources));
+    print_cell(out, qmp_text(offset, "name", "?"), 29);
+    print_cell(out, value, 7);
     print_cell(out, qmp_text(offset, "standing", "?"), 11);
-    display_fit(line, *agreed ? agreed : "-", 23);
+    display_fit(line, sources, 30);
     out_printf(out, "%s\n", line);
     if (qmp_has(offset, "found")) {
         out_printf(out, "    detection found 0x%" PRIx64 "\n",
@@ -73,8 +82,8 @@ static void print_offsets(Out *out, const json_t *offsets)
     if (!json_array_size(offsets)) {
         return;
     }
-    out_printf(out, "\n%-26s %-6s %-9s %-11s %s\n", "OFFSET", "VALUE",
-               "SOURCE", "STANDING", "AGREED BY");
+    out_printf(out, "\n%-29s %-7s %-11s %s\n", "OFFSET", "VALUE", "STANDING",
+               "SAID BY");
     for (i = 0; i < json_array_size(offsets); i++) {
         print_offset(out, json_array_get(offsets, i));
     }

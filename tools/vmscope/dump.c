@@ -253,8 +253,8 @@ static bool take_word(WinosRegs *regs, const char *name, uint64_t value)
             return true;
         }
     }
-    if (!strcmp(name, "vcpu") || !strcmp(name, "cpl") ||
-        !strcmp(name, "la57")) {
+    if ((!strcmp(name, "vcpu") && value < DUMP_MAX_CPUS) ||
+        !strcmp(name, "cpl") || !strcmp(name, "la57")) {
         regs->vcpu = *name == 'v' ? (unsigned)value : regs->vcpu;
         regs->cpl = *name == 'c' ? value & 3 : regs->cpl;
         regs->la57 = *name == 'l' ? value != 0 : regs->la57;
@@ -281,12 +281,23 @@ static bool take_line(WinosRegs *regs, char *line, Err *err)
         }
         if (!equals || end == equals + 1 || *end ||
             !take_word(regs, word, value)) {
-            err_set(err, ERR_FORMAT, "'%s' is no register with a number: "
+            err_set(err, ERR_FORMAT, "'%s%s%s' is no register with a number: "
                     "give vcpu, cpl, la57, cr3, gs_base, kernel_gs_base, "
-                    "lstar, idt_base", word);
+                    "lstar, idt_base", word, equals ? "=" : "",
+                    equals ? equals + 1 : "");
             return false;
         }
     }
+    return true;
+}
+
+static bool add_registers(Dump *dump, const WinosRegs *regs, Err *err)
+{
+    if (dump->n_regs == DUMP_MAX_CPUS) {
+        err_set(err, ERR_FORMAT, "more than %d vCPUs", DUMP_MAX_CPUS);
+        return false;
+    }
+    dump->regs[dump->n_regs++] = *regs;
     return true;
 }
 
@@ -305,14 +316,18 @@ static bool read_registers(Dump *dump, const char *path, Err *err)
         WinosRegs regs = { .vcpu = dump->n_regs, .long_mode = true };
 
         number++;
+        if (strlen(line) == sizeof(line) - 1) {
+            err_set(err, ERR_FORMAT, "%s, line %u: longer than %zu bytes",
+                    path, number, sizeof(line) - 2);
+            ok = false;
+            continue;
+        }
         if (line[strspn(line, " \t\r\n")] == '\0' ||
             line[strspn(line, " \t")] == '#') {
             continue;
         }
-        ok = take_line(&regs, line, err) && dump->n_regs < DUMP_MAX_CPUS;
-        if (ok) {
-            dump->regs[dump->n_regs++] = regs;
-        } else {
+        ok = take_line(&regs, line, err) && add_registers(dump, &regs, err);
+        if (!ok) {
             err_prefix(err, "%s, line %u: ", path, number);
         }
     }

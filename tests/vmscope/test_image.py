@@ -1,0 +1,224 @@
+"""vmscope image: against the guest's own account, and the live trace.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+
+import json
+import os
+
+import harness
+from harness import check, same, vmscope
+from real import Guest
+
+
+def core_of(guest):
+    """dump-guest-memory, as a user would."""
+    path = os.path.join(harness.folder(), 'guest.core')
+    guest.qmp('dump-guest-memory', paging=False, protocol=f'file:{path}')
+    return path
+
+
+def image(*arguments, code=0):
+    result = vmscope('image', *arguments)
+    same(result.code, code, f'exit code ({result.err})')
+    return result
+
+
+def image_json(*arguments):
+    return json.loads(image('--json', *arguments).out)
+
+
+def by_pointer(entries, key):
+    """By address; an address may stand there once only."""
+    found = {entry[key]: entry for entry in entries}
+    same(len(found), len(entries), f'entries and different {key}')
+    return found
+
+
+def same_objects(found, guest):
+    """Every process and thread, with its ids, and no other."""
+    processes, threads = guest.objects()
+    seen = by_pointer(found['processes'], 'process-pointer')
+    same(set(seen), set(processes), 'processes')
+    for address, entry in seen.items():
+        same(entry.get('unique-process-id'), processes[address].pid, 'pid')
+        same(entry['threads'], sum(t.process == address
+                                   for t in threads.values()),
+             f'threads of process {entry}')
+    seen = by_pointer(found['threads'], 'thread-pointer')
+    same(set(seen), set(threads), 'threads')
+    for address, entry in seen.items():
+        thread = threads[address]
+        same((entry.get('unique-process-id'), entry.get('unique-thread-id'),
+              entry.get('process-pointer')),
+             (thread.pid, thread.tid, thread.process), 'ids')
+
+
+def same_vcpus(found, guest):
+    same([cpu['vcpu'] for cpu in found['vcpus']], list(range(guest.cpus)),
+         'vCPUs')
+    same([cpu['kpcr'] for cpu in found['vcpus']],
+         [cpu['kpcr'] for cpu in guest.vcpus()], 'KPCRs')
+    same([cpu['thread-pointer'] for cpu in found['vcpus']], guest.running(),
+         'who ran')
+    same([cpu['idle'] for cpu in found['vcpus']],
+         [cpu['new'] == cpu['idle'] for cpu in guest.vcpus()], 'idle')
+
+
+def same_kernel(found, guest):
+    same((found['windows-build'], found['kernel-base']),
+         (guest.truth.nt_build, guest.truth.image_va), 'kernel')
+
+
+def judge(config, cpus=2, **more):
+    guest = Guest(config, cpus, **more)
+    guest.stop_at_rest()
+    found = image_json(core_of(guest))
+    same_kernel(found, guest)
+    same_vcpus(found, guest)
+    same_objects(found, guest)
+    return guest, found
+
+
+def test_windows_11():
+    judge('build=26100 threads=48 processes=8')
+
+
+def test_windows_10_with_kva_shadow():
+    _, found = judge('build=19045 kvas=on threads=30')
+    same((found['kva-shadow'], found['kdbg']), (True, 'encoded'), 'kernel')
+
+
+def test_windows_7():
+    _, found = judge('build=7601 kdbg=plain')
+    same(found['kdbg'], 'plain', 'debugger block')
+
+
+def test_windows_server_2022_large_pages():
+    judge('build=20348 pages=large', 4)
+
+
+def test_eight_vcpus():
+    judge('build=22621 threads=48 processes=8', 8)
+
+
+def test_five_levels():
+    _, found = judge('build=26100 levels=5', cpu='qemu64,+la57')
+    same(found['levels'], 5, 'levels')
+
+
+def test_in_user_mode_behind_kva_shadow():
+    """No register leads to the kernel's tables: they are searched for."""
+    guest = Guest('build=19045 kvas=on user-percent=100 tick-us=50000 '
+                  'spin=40000000 low-stub=off', 1)
+    guest.stop_at_rest(lambda: guest.vm.registers(1)[0]['cs'] & 3 == 3)
+    result = image('--json', core_of(guest))
+    check('searching the whole file' in result.err, result.err)
+    found = json.loads(result.out)
+    same_kernel(found, guest)
+    same_vcpus(found, guest)
+
+
+def test_same_as_live():
+    """What the live trace says of the same instant: nothing differs."""
+    guest = Guest('build=26100', 2)
+    guest.trace()
+    guest.stop_at_rest()
+    newest = []
+
+    def live_is_there():
+        newest[:] = [guest.qmp('query-windows-sched-trace', **{
+            'max-entries': 1, 'filter-vcpu': i})[0] for i in range(2)]
+        return [e['thread-pointer'] for e in newest] == guest.running()
+    harness.wait_for('the trace to see who runs', live_is_there)
+    found = image_json(core_of(guest))
+    for entry, cpu in zip(newest, found['vcpus']):
+        for key in ('thread-pointer', 'process-pointer', 'unique-process-id',
+                    'unique-thread-id', 'process-image', 'thread-name'):
+            same(cpu.get(key), entry.get(key), key)
+    live = guest.qmp('query-windows-sched-trace-status')
+    for key in ('windows-build', 'kernel-base'):
+        same(found[key], live[key], key)
+    same([found['kernel-file'][k] for k in ('timestamp', 'size')],
+         [live['kernel-file'][k] for k in ('timestamp', 'size')], 'file')
+    offsets = {o['name']: o.get('value') for o in live['offsets']}
+    shared = 0
+    for offset in found['offsets']:
+        if offset.get('value') is not None and \
+                offsets.get(offset['name']) is not None:
+            same(offset['value'], offsets[offset['name']], offset['name'])
+            shared += 1
+    check(shared >= 20, f'only {shared} offsets are in both')
+
+
+def registers_file(guest):
+    path = os.path.join(harness.folder(), 'cpus.txt')
+    with open(path, 'w', encoding='ascii') as file:
+        file.write('# made by a test\n\n')
+        for regs in guest.vm.registers(guest.cpus):
+            file.write(f"cpl={regs['cs'] & 3} cr3={regs['cr3']:#x} "
+                       f"gs_base={regs['gs_base']:#x} "
+                       f"kernel_gs_base={regs['k_gs_base']:#x} "
+                       f"idt_base={regs['idt']:#x} "
+                       f"lstar={guest.truth.lstar:#x}\n")
+    return path
+
+
+def test_raw_ram():
+    guest = Guest('build=19041', 2)
+    guest.stop_at_rest()
+    found = image_json('--registers', registers_file(guest),
+                       guest.vm.ram_path)
+    same_kernel(found, guest)
+    same_vcpus(found, guest)
+    same_objects(found, guest)
+
+
+def test_text():
+    guest = Guest('build=26100 threads=20', 2)
+    guest.stop_at_rest()
+    core = core_of(guest)
+    processes, threads = guest.objects()
+    text = image(core).out
+    check('Windows build 26100' in text, text)
+    for process in processes:
+        check(f'0x{process:016x}' in text, f'no {process:#x} in {text}')
+    check('OFFSET' not in text and 'PRI STATE' not in text, text)
+    text = image('-o', '-t', core).out
+    for thread in threads:
+        check(f'0x{thread:016x}' in text, f'no {thread:#x} in {text}')
+    check('prcb-current-thread' in text and ' code' in text, text)
+    check(not [c for c in text if ord(c) < 32 and c != '\n'],
+          'a control character reaches the output')
+
+
+def test_no_windows():
+    """A guest without Windows: a sentence, not a guess."""
+    guest = Guest('build=26100', 1)
+    core = core_of(guest)
+    with open(core, 'r+b') as file:
+        size = os.path.getsize(core)
+        file.seek(1 << 16)
+        file.write(bytes(size - (1 << 16)))
+    result = image(core, code=1)
+    check(core in result.err and 'kernel' in result.err, result.err)
+    same(result.out, '', 'output')
+
+
+def test_hostile_guests():
+    """Whatever a guest says, it ends, and soon."""
+    for lie in ('list-loop', 'list-hole', 'list-mmio', 'thread-list-loop',
+                'name-overrun', 'name-huge', 'pe-wrap', 'pe-sizes',
+                'export-overrun', 'accessor-loop', 'accessor-runaway',
+                'pt-self', 'kdbg-lies', 'cid-lies', 'current-wild',
+                'dtb-wild'):
+        guest = Guest(f'build=26100 hostile={lie}', 2)
+        guest.vm.stop()
+        result = vmscope('image', '--json', core_of(guest), timeout=30)
+        check(result.code in (0, 1), f'{lie}: {result.code} {result.err}')
+        if result.code == 0:
+            found = json.loads(result.out)
+            same(found['kernel-base'], guest.truth.image_va, lie)
+        else:
+            check(result.err and not result.out, lie)
+        harness.clean_up()
