@@ -279,7 +279,7 @@ def test_override_that_does_not_fit():
     machine = start()
     trace(machine, overrides={'kthread-client-id': 0x18})
     now = status(machine)
-    assert now['state'] == 'degraded' and 'does not fit' in now['reason'], now
+    assert now['state'] == 'degraded' and 'do not fit' in now['reason'], now
     wrong = next(o for o in now['offsets'] if o.get('source') == 'override')
     assert wrong['value'] == 0x18 and wrong['standing'] == 'refuted', wrong
     assert wrong['found'] > 0x400, wrong

@@ -55,43 +55,20 @@ static bool begin_mode(SchedHelper *helper, const char **reason)
     return false;
 }
 
-/* Returns: the first override that live memory speaks against, or NULL. */
-static const WinosOffset *refuted_override(const SchedHelper *helper,
-                                           const char **name)
-{
-    unsigned i;
-
-    for (i = 0; i < WINOS_N_FIELDS; i++) {
-        const WinosOffset *offset = &helper->result.layout.field[i];
-
-        if (helper->session->winos.overrides[i] >= 0 &&
-            offset->standing == WINOS_REFUTED) {
-            *name = winos_field_name(i);
-            return offset;
-        }
-    }
-    return NULL;
-}
-
 static void settle_state(SchedHelper *helper)
 {
-    g_autofree char *text = NULL;
-    const WinosOffset *offset;
+    SchedSession *session = helper->session;
+    g_autofree char *misfit = sched_overrides_misfit(&session->winos,
+                                                     &helper->result.layout);
     const char *reason = "";
-    const char *name = "";
-    WindowsSchedTraceState state = WINDOWS_SCHED_TRACE_STATE_ACTIVE;
 
-    offset = refuted_override(helper, &name);
     if (!begin_mode(helper, &reason)) {
-        state = WINDOWS_SCHED_TRACE_STATE_DEGRADED;
-    } else if (offset) {
-        state = WINDOWS_SCHED_TRACE_STATE_DEGRADED;
-        text = g_strdup_printf("the override of %s does not fit this guest: "
-                               "%s", name, offset->doubt ? offset->doubt :
-                               "live memory speaks against it");
-        reason = text;
+        set_state(session, WINDOWS_SCHED_TRACE_STATE_DEGRADED, reason);
+    } else if (misfit) {
+        set_state(session, WINDOWS_SCHED_TRACE_STATE_DEGRADED, misfit);
+    } else {
+        set_state(session, WINDOWS_SCHED_TRACE_STATE_ACTIVE, "");
     }
-    set_state(helper->session, state, reason);
 }
 
 static void fill_offset(SchedlogOffset *to, WinosField field,
@@ -313,11 +290,18 @@ static void back_off(SchedHelper *helper, uint64_t took_ns)
 
 static void say_not_found(SchedHelper *helper, const Err *err)
 {
-    bool kernel = helper->result.kernel.build != 0;
+    SchedSession *session = helper->session;
+    g_autofree char *given = NULL;
+    g_autofree char *text = NULL;
 
-    set_state(helper->session, kernel ?
-              WINDOWS_SCHED_TRACE_STATE_DETECTING :
-              WINDOWS_SCHED_TRACE_STATE_WAITING, err->text);
+    if (!helper->result.kernel.build) {
+        set_state(session, WINDOWS_SCHED_TRACE_STATE_WAITING, err->text);
+        return;
+    }
+    given = sched_overrides_given(&session->winos, &helper->result.layout);
+    text = g_strdup_printf("%s%s%s", err->text, given ? "; " : "",
+                           given ? given : "");
+    set_state(session, WINDOWS_SCHED_TRACE_STATE_DETECTING, text);
 }
 
 static void find_with(SchedHelper *helper, unsigned n_regs)

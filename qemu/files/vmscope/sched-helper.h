@@ -77,6 +77,23 @@ bool sched_slot_follow(SchedHelper *helper, SchedSlot *slot);
 void sched_slot_counts(SchedSession *session, SchedSlot *slot,
                        WinschedCounts *counts);
 
+/* sched-overrides.c */
+
+/**
+ * sched_overrides_misfit: name the overrides that the guest speaks against
+ * @winos: what was given
+ * @layout: what became of it
+ *
+ * Returns: text with each one's value and what was found, for g_free(); NULL
+ * when all fit
+ */
+char *sched_overrides_misfit(const WinosOptions *winos,
+                             const WinosLayout *layout);
+
+/* The same, or when it is not known yet, those that were given. */
+char *sched_overrides_given(const WinosOptions *winos,
+                            const WinosLayout *layout);
+
 /* sched-find.c */
 
 /* Look for a kernel once; helper->active tells whether there was one. */

@@ -6,6 +6,7 @@
  * sched-thread.c  the helper thread: its turns, and polling
  * sched-find.c    finding the kernel, and keeping track of it
  * sched-slot.c    beginning and ending to look at a vCPU
+ * sched-overrides.c  overrides that do not fit the guest, in words
  * sched-qmp.c     the QMP commands; sched-status.c the status;
  *                 sched-hmp.c the monitor's
  *
@@ -69,7 +70,7 @@ typedef struct SchedSlot {
 /* What the helper has found out; copied for whoever asks. */
 typedef struct SchedFindings {
     WindowsSchedTraceState state;
-    char reason[512];           /* "" when there is nothing to say */
+    char reason[1536];          /* "" when there is nothing to say */
     bool found;                 /* result is of the kernel traced now */
     WinosResult result;
     uint64_t attempts;
