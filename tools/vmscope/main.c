@@ -24,6 +24,7 @@ static const Command commands[] = {
     { "irq", cmd_irq, "interrupts as they are raised" },
     { "record", cmd_record, "keep thread switches and interrupts in a file" },
     { "report", cmd_report, "who ran how much, of a recording" },
+    { "export", cmd_export, "a recording for Perfetto and other programs" },
     { "image", cmd_image, "find Windows and its threads in a memory image" },
     { "doctor", cmd_doctor, "check that everything works, and say what not" },
 };

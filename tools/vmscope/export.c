@@ -1,0 +1,256 @@
+/*
+ * vmscope export: a recording for other programs.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "export.h"
+
+#include "commands.h"
+#include "common/message.h"
+#include "options.h"
+#include "trace-output.h"
+
+#include <getopt.h>
+#include <string.h>
+#include <unistd.h>
+
+static const Exporter *const exporters[] = {
+    &export_perfetto, &export_json, &export_csv,
+};
+
+enum { N_EXPORTERS = sizeof(exporters) / sizeof(*exporters) };
+
+typedef struct ExportOptions {
+    const char *path;
+    const char *output;         /* NULL: standard output */
+    const Exporter *format;
+    uint64_t since_ns;
+    uint64_t until_ns;
+} ExportOptions;
+
+static bool read_format(const char *name, const char *text, void *member)
+{
+    const Exporter **format = member;
+    size_t i;
+
+    for (i = 0; i < N_EXPORTERS; i++) {
+        if (!strcmp(exporters[i]->name, text)) {
+            *format = exporters[i];
+            return true;
+        }
+    }
+    return options_wrong(name, text, "give perfetto, json or csv");
+}
+
+static const Option options[] = {
+    { .help = "" },
+    { "format", 0, OPTION_OWN, offsetof(ExportOptions, format), "NAME",
+      "perfetto  for ui.perfetto.dev and trace_processor\n"
+      "json      Chrome's trace format, for many viewers\n"
+      "csv       one row an event", .read = read_format },
+    { "output", 'o', OPTION_TEXT, offsetof(ExportOptions, output), "FILE",
+      "write it there" },
+    { "since", 0, OPTION_DURATION, offsetof(ExportOptions, since_ns), "TIME",
+      "leave out what is before, from the recording's begin" },
+    { "until", 0, OPTION_DURATION, offsetof(ExportOptions, until_ns), "TIME",
+      "and what is from here on", .min = 1 },
+    {}
+};
+
+static const Usage usage = {
+    .command = "vmscope export",
+    .operands = "RECORDING",
+    .about = "Turn a file of vmscope record into one that other programs "
+             "read.\n",
+    .options = options,
+    .examples =
+        "  vmscope export --format perfetto -o t.pftrace t.vms\n"
+        "  vmscope export --format csv t.vms | head\n",
+};
+
+static OptionsResult refuse(const char *sentence)
+{
+    message("%s", sentence);
+    return options_refuse(&usage);
+}
+
+static OptionsResult read_options(ExportOptions *opt, int argc, char **argv)
+{
+    OptionsResult result = options_read(&usage, opt, argc, argv);
+
+    if (result != OPTIONS_RUN) {
+        return result;
+    }
+    if (argc - optind != 1) {
+        return refuse(argc == optind ? "give a recording to export"
+                                     : "give one recording");
+    }
+    opt->path = argv[optind];
+    if (!opt->format) {
+        return refuse("give --format perfetto, json or csv");
+    }
+    if (opt->since_ns >= opt->until_ns) {
+        return refuse("--until must be later than --since");
+    }
+    if (opt->format == &export_perfetto && !opt->output &&
+        isatty(STDOUT_FILENO)) {
+        return refuse("give -o FILE: this is nothing for a terminal");
+    }
+    return OPTIONS_RUN;
+}
+
+/* Reading. */
+
+static void switch_to(Export *export, const Exporter *format, unsigned vcpu,
+                      uint32_t thread, uint64_t ns, const SchedlogEvent *event)
+{
+    ExportVcpu *state = &export->vcpus[vcpu];
+
+    if (ns >= export->begin_ns && ns < export->end_ns) {
+        format->run(export, vcpu, thread, ns, event);
+        export->last_ns = ns > export->last_ns ? ns : export->last_ns;
+    }
+    state->thread = thread;
+    state->since_ns = ns;
+}
+
+static void take_running(Export *export, const Exporter *format,
+                         const SchedlogEvent *event)
+{
+    switch_to(export, format, event->vcpu,
+              trace_who_thread(&export->who, event),
+              export->info->monotonic_ns, NULL);
+}
+
+static void take_switch(Export *export, const Exporter *format,
+                        const SchedlogEvent *event)
+{
+    const ExportVcpu *state = &export->vcpus[event->vcpu];
+
+    /* Who ran when the span began. */
+    if (state->thread && state->since_ns < export->begin_ns &&
+        event->time_ns > export->begin_ns) {
+        switch_to(export, format, event->vcpu, state->thread,
+                  export->begin_ns, NULL);
+    }
+    switch_to(export, format, event->vcpu,
+              trace_who_thread(&export->who, event), event->time_ns, event);
+}
+
+/* Nobody is known to run while switches are missing. */
+static void take_lost(Export *export, const Exporter *format,
+                      const TraceLost *lost)
+{
+    unsigned i;
+
+    if (lost->from_ns >= export->end_ns ||
+        (lost->to_ns && lost->to_ns < export->begin_ns)) {
+        return;
+    }
+    for (i = 0; lost->contents == TRACE_SCHED && i < TRACE_MAX_VCPUS; i++) {
+        if (export->vcpus[i].thread) {
+            switch_to(export, format, i, 0, lost->from_ns, NULL);
+        }
+    }
+    format->lost(export, lost);
+}
+
+static void take_irq(Export *export, const Exporter *format,
+                     const TraceItem *item)
+{
+    uint64_t ns = item->irq.time_ns;
+
+    if (ns >= export->begin_ns && ns < export->end_ns) {
+        format->irq(export, item);
+        export->last_ns = ns > export->last_ns ? ns : export->last_ns;
+    }
+}
+
+static void take_item(Export *export, const Exporter *format,
+                      const TraceItem *item)
+{
+    switch (item->type) {
+    case TRACE_ITEM_SCHED:
+        take_switch(export, format, &item->sched);
+        break;
+    case TRACE_ITEM_RUNNING:
+        take_running(export, format, &item->sched);
+        break;
+    case TRACE_ITEM_IRQ:
+        take_irq(export, format, item);
+        break;
+    case TRACE_ITEM_LOST:
+        take_lost(export, format, &item->lost);
+        break;
+    case TRACE_ITEM_MARK:
+        if (item->mark.time_ns > export->last_ns &&
+            item->mark.time_ns < export->end_ns) {
+            export->last_ns = item->mark.time_ns;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static uint64_t add_capped(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static void export_all(Export *export, const ExportOptions *opt,
+                       TraceInput *input)
+{
+    const TraceItem *item;
+
+    export->info = trace_input_info(input);
+    export->begin_ns = add_capped(export->info->monotonic_ns, opt->since_ns);
+    export->end_ns = add_capped(export->info->monotonic_ns, opt->until_ns);
+    export->last_ns = export->begin_ns;
+    trace_who_init(&export->who);
+    opt->format->begin(export);
+    while (!out_failed(export->out) && (item = trace_input_next(input))) {
+        take_item(export, opt->format, item);
+    }
+    opt->format->end(export);
+    trace_who_free(&export->who);
+}
+
+static int run(const ExportOptions *opt)
+{
+    static TraceInput input;
+    static Export export;
+    static Out out;
+    Err err;
+    bool good;
+
+    if (!trace_input_open(&input, opt->path, &err)) {
+        message("%s", err.text);
+        return EXIT_FAILED;
+    }
+    good = trace_output_open(&out, opt->output, opt->path);
+    if (good) {
+        export.out = &out;
+        export_all(&export, opt, &input);
+        if (!out_failed(&out)) {
+            trace_input_tell_damage(&input);
+        }
+        good = trace_output_close(&out, opt->output);
+    }
+    trace_input_close(&input);
+    return good ? EXIT_FINE : EXIT_FAILED;
+}
+
+int cmd_export(int argc, char **argv)
+{
+    ExportOptions opt = { .until_ns = UINT64_MAX };
+
+    switch (read_options(&opt, argc, argv)) {
+    case OPTIONS_DONE:
+        return EXIT_FINE;
+    case OPTIONS_WRONG:
+        return EXIT_WRONG_USAGE;
+    default:
+        return run(&opt);
+    }
+}
