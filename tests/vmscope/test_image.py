@@ -11,10 +11,10 @@ from harness import check, same, vmscope
 from real import Guest
 
 
-def core_of(guest):
+def core_of(guest, paging=False):
     """dump-guest-memory, as a user would."""
     path = os.path.join(harness.folder(), 'guest.core')
-    guest.qmp('dump-guest-memory', paging=False, protocol=f'file:{path}')
+    guest.qmp('dump-guest-memory', paging=paging, protocol=f'file:{path}')
     return path
 
 
@@ -169,6 +169,16 @@ def test_raw_ram():
     guest.stop_at_rest()
     found = image_json('--registers', registers_file(guest),
                        guest.vm.ram_path)
+    same_kernel(found, guest)
+    same_vcpus(found, guest)
+    same_objects(found, guest)
+
+
+def test_with_paging():
+    """Ranges as a vCPU maps them: many, some of them twice."""
+    guest = Guest('build=26100', 2)
+    guest.stop_at_rest()
+    found = image_json(core_of(guest, paging=True))
     same_kernel(found, guest)
     same_vcpus(found, guest)
     same_objects(found, guest)

@@ -94,6 +94,14 @@ static bool dump_read(void *opaque, uint64_t gpa, void *buf, size_t len)
 
 static const GmemOps dump_ops = { .read_phys = dump_read };
 
+static bool too_many_parts(Err *err)
+{
+    err_set(err, ERR_FORMAT, "it has more than %d ranges of memory: make it "
+            "without paging (dump-guest-memory paging=false)",
+            DUMP_MAX_PARTS);
+    return false;
+}
+
 static bool add_part(Dump *dump, uint64_t gpa, uint64_t size, uint64_t offset,
                      Err *err)
 {
@@ -106,9 +114,13 @@ static bool add_part(Dump *dump, uint64_t gpa, uint64_t size, uint64_t offset,
                 PRIu64, gpa, offset + size, dump->file_size);
         return false;
     }
-    if (dump->n_parts == DUMP_MAX_PARTS || gpa + size < gpa) {
-        err_set(err, ERR_FORMAT, "it is damaged: impossible memory ranges");
+    if (gpa + size < gpa) {
+        err_set(err, ERR_FORMAT, "it is damaged: memory at gpa 0x%" PRIx64
+                " of 0x%" PRIx64 " bytes", gpa, size);
         return false;
+    }
+    if (dump->n_parts == DUMP_MAX_PARTS) {
+        return too_many_parts(err);
     }
     dump->parts[dump->n_parts++] = (DumpPart) { gpa, size, offset };
     return true;
@@ -119,6 +131,32 @@ static int by_gpa(const void *a, const void *b)
     uint64_t x = ((const DumpPart *)a)->gpa, y = ((const DumpPart *)b)->gpa;
 
     return x < y ? -1 : x > y;
+}
+
+/*
+ * In order, each byte of memory in one part only: a dump made with paging has
+ * what is mapped twice two times.
+ */
+static void sort_parts(Dump *dump)
+{
+    uint64_t end = 0;           /* of what is covered so far */
+    unsigned n = 0;
+    unsigned i;
+
+    qsort(dump->parts, dump->n_parts, sizeof(*dump->parts), by_gpa);
+    for (i = 0; i < dump->n_parts; i++) {
+        DumpPart part = dump->parts[i];
+        uint64_t covered = end > part.gpa ? end - part.gpa : 0;
+
+        if (covered < part.size) {
+            part.gpa += covered;
+            part.offset += covered;
+            part.size -= covered;
+            end = part.gpa + part.size;
+            dump->parts[n++] = part;
+        }
+    }
+    dump->n_parts = n;
 }
 
 static uint64_t segment_base(const uint8_t *desc, unsigned segment)
@@ -208,13 +246,17 @@ static bool open_elf(Dump *dump, const Elf64_Ehdr *head, Err *err)
         return false;
     }
     if (n == PN_XNUM) {
-        if (!read_file(dump, head->e_shoff, &first, sizeof(first))) {
+        if (head->e_shoff == 0 ||
+            !read_file(dump, head->e_shoff, &first, sizeof(first))) {
             err_set(err, ERR_FORMAT, "it is cut short: no section header");
             return false;
         }
         n = first.sh_info;
     }
-    for (i = 0; i < n && i <= DUMP_MAX_PARTS; i++) {
+    if (n > DUMP_MAX_PARTS + 1) {
+        return too_many_parts(err);
+    }
+    for (i = 0; i < n; i++) {
         Elf64_Phdr phdr;
 
         if (!read_file(dump, head->e_phoff + i * sizeof(phdr), &phdr,
@@ -335,11 +377,53 @@ static bool read_registers(Dump *dump, const char *path, Err *err)
     return ok;
 }
 
+/*
+ * Kinds of files that hold a guest's memory in a way that is not read here.
+ *
+ * Sources: qemu/qemu include/sysemu/dump.h, include/migration/vmstate.h,
+ * include/qemu/win_dump_defs.h; libvirt src/qemu/qemu_saveimage.h.
+ */
+static const struct {
+    const char *magic;
+    const char *what;
+} other_kinds[] = {
+    { "KDUMP   ", "a kdump" },
+    { "makedumpfile", "a kdump" },
+    { "PAGEDU64", "a Windows crash dump" },
+    { "QEVM", "a migration stream of QEMU" },
+    { "LibvirtQemudSave", "a file of virsh save or dump" },
+    { "LibvirtQemudPart", "an unfinished file of virsh save or dump" },
+    { "QFI\xfb", "a qcow2 disk" },
+};
+
+static bool refuse_other_kind(const Dump *dump, Err *err)
+{
+    char head[16] = "";
+    size_t i;
+
+    if (!read_file(dump, 0, head, sizeof(head))) {
+        return false;
+    }
+    for (i = 0; i < sizeof(other_kinds) / sizeof(*other_kinds); i++) {
+        if (!memcmp(head, other_kinds[i].magic,
+                    strlen(other_kinds[i].magic))) {
+            err_set(err, ERR_FORMAT, "it is %s, which is not read here: make "
+                    "an ELF core with dump-guest-memory, or virsh dump "
+                    "--memory-only", other_kinds[i].what);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool open_raw(Dump *dump, const char *registers, uint64_t low,
                      Err *err)
 {
     uint64_t size = dump->file_size;
 
+    if (!registers && refuse_other_kind(dump, err)) {
+        return false;
+    }
     if (!registers) {
         err_set(err, ERR_USAGE, "it is no ELF core, so raw RAM: give its "
                 "registers with --registers FILE");
@@ -371,10 +455,12 @@ static bool open_parts(Dump *dump, const char *registers, uint64_t low,
         return false;
     }
     if (dump->n_regs == 0) {
-        err_set(err, ERR_FORMAT, "it has no registers of any vCPU");
+        err_set(err, ERR_FORMAT, is_elf ?
+                "it has no registers of any vCPU: it is not from QEMU's "
+                "dump-guest-memory" : "no vCPU is in the file of registers");
         return false;
     }
-    qsort(dump->parts, dump->n_parts, sizeof(*dump->parts), by_gpa);
+    sort_parts(dump);
     return true;
 }
 

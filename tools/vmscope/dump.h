@@ -27,7 +27,7 @@ typedef struct Dump {
     int fd;
     uint64_t file_size;
     unsigned n_parts;
-    DumpPart *parts;        /* by rising gpa */
+    DumpPart *parts;        /* by rising gpa; none overlap */
     unsigned n_regs;
     WinosRegs *regs;
     GuestMem mem;

@@ -90,8 +90,8 @@ static bool try_root(Image *image, const WinosOptions *options, uint64_t cr3)
 
 /*
  * Each vCPU may have stopped in user mode, under page tables that hide the
- * kernel.  A file can be searched for others.  Parts of a file may overlap,
- * so pages are counted by the file's size.
+ * kernel.  A file can be searched for others.  Its parts may all be the same
+ * bytes, so pages are counted by the file's size.
  */
 static bool look_everywhere(Image *image, const WinosOptions *options)
 {
