@@ -303,7 +303,7 @@ static void run(Export *export, unsigned vcpu, uint32_t thread, uint64_t ns,
     proto_message(&p->part, 2, &p->inner);
     proto_uint(&p->part, 4, vcpu);
     proto_begin(&p->body);
-    proto_uint(&p->body, 1, vcpu);                      /* EtwTraceEventBundle */
+    proto_uint(&p->body, 1, vcpu);              /* EtwTraceEventBundle */
     proto_message(&p->body, 2, &p->part);
     proto_message(&p->packet, PACKET_ETW_EVENTS, &p->body);
     end_packet(export);
@@ -397,7 +397,8 @@ static void irq(Export *export, const TraceItem *item)
 static void lost(Export *export, const TraceLost *gone)
 {
     Perfetto *p = export->own;
-    uint64_t from = gone->from_ns ? gone->from_ns : export->begin_ns;
+    uint64_t from = gone->from_ns ? gone->from_ns
+                                 : export->info->monotonic_ns;
     char name[64];
 
     if (!p->told_lost) {

@@ -204,9 +204,12 @@ static void export_all(Export *export, const ExportOptions *opt,
     const TraceItem *item;
 
     export->info = trace_input_info(input);
-    export->begin_ns = add_capped(export->info->monotonic_ns, opt->since_ns);
+    /* Clocks of different CPUs may let an event come before the beginning. */
+    export->begin_ns = opt->since_ns ? add_capped(export->info->monotonic_ns,
+                                                  opt->since_ns) : 0;
     export->end_ns = add_capped(export->info->monotonic_ns, opt->until_ns);
-    export->last_ns = export->begin_ns;
+    export->last_ns = export->begin_ns ? export->begin_ns
+                                       : export->info->monotonic_ns;
     trace_who_init(&export->who);
     opt->format->begin(export);
     while (!out_failed(export->out) && (item = trace_input_next(input))) {

@@ -270,23 +270,29 @@ static void note_rings(Record *record)
     info->exact = record->opt.exact;
 }
 
-/* The first part begins with the rings, the next ones now. */
-static bool begin_part(Record *record, Err *err)
+static void read_now(ClockTriple *now)
 {
-    ClockTriple now;
+    clock_read_triple(clock_has_tsc() ? CLOCK_KIND_TSC : CLOCK_KIND_NS, now);
+}
+
+/*
+ * The first part begins with the rings; the next ones @now, up to which all
+ * is in the part before.
+ */
+static bool begin_part(Record *record, const ClockTriple *now, Err *err)
+{
     unsigned k;
 
     if (!record_file_next(&record->file, err)) {
         return false;
     }
-    clock_read_triple(clock_has_tsc() ? CLOCK_KIND_TSC : CLOCK_KIND_NS, &now);
     if (record->file.part > 1) {
-        record->info.monotonic_ns = now.monotonic_ns;
-        record->info.realtime_ns = now.realtime_ns;
-        record->info.tsc = clock_has_tsc() ? now.stamp : 0;
+        record->info.monotonic_ns = now->monotonic_ns;
+        record->info.realtime_ns = now->realtime_ns;
+        record->info.tsc = clock_has_tsc() ? now->stamp : 0;
     }
     record->info.part = record->file.part;
-    record->part_ns = now.monotonic_ns;
+    record->part_ns = now->monotonic_ns;
     for (k = 0; k < N_KINDS; k++) {
         if (record->used[k]) {
             record_ring_again(&record->ring[k]);
@@ -298,6 +304,7 @@ static bool begin_part(Record *record, Err *err)
 static bool begin_file(Record *record, Err *err)
 {
     const RecordOptions *opt = &record->opt;
+    ClockTriple now;
     TraceSink sink;
 
     note_rings(record);
@@ -308,23 +315,27 @@ static bool begin_file(Record *record, Err *err)
     if (!record->writer) {
         die_no_memory();
     }
-    return begin_part(record, err);
+    read_now(&now);
+    return begin_part(record, &now, err);
 }
 
-static bool rotate(Record *record, uint64_t now, Err *err)
+static bool rotate(Record *record, const ClockTriple *now, Err *err)
 {
     const RecordOptions *opt = &record->opt;
 
     if ((!opt->rotate_size ||
          trace_writer_bytes(record->writer) < opt->rotate_size) &&
-        (!opt->rotate_ns || now - record->part_ns < opt->rotate_ns)) {
+        (!opt->rotate_ns ||
+         now->monotonic_ns - record->part_ns < opt->rotate_ns)) {
         return true;
     }
-    if (!trace_writer_end(record->writer, TRACE_END_ROTATED, now, err)) {
+    if (!trace_writer_end(record->writer, TRACE_END_ROTATED,
+                          now->monotonic_ns, err)) {
         return false;
     }
     record->bytes += record->file.size;
-    return record_file_close(&record->file, err) && begin_part(record, err);
+    return record_file_close(&record->file, err) &&
+           begin_part(record, now, err);
 }
 
 static bool mark(Record *record, uint64_t now, Err *err)
@@ -457,11 +468,14 @@ static TraceEndReason why_end(Record *record, uint64_t now)
 /* One round; false with a sentence when writing has failed. */
 static bool look(Record *record, Err *err)
 {
-    uint64_t now = clock_now_ns();
+    ClockTriple triple;
+    uint64_t now;
 
+    read_now(&triple);
+    now = triple.monotonic_ns;
     /* Before draining: what comes until then is drained at the end. */
     record->reason = why_end(record, now);
-    if (!drain(record, false, err) || !rotate(record, now, err)) {
+    if (!drain(record, false, err) || !rotate(record, &triple, err)) {
         return false;
     }
     show_progress(record, now);

@@ -236,7 +236,7 @@ static void take_switch(Page *page, const SchedlogEvent *event)
         ns >= page->stats->end_ns) {
         return;
     }
-    if (ns < page->stats->begin_ns) {
+    if (!report_is_inside(page->stats, ns)) {
         page->lanes[event->vcpu].before = thread;
         return;
     }
@@ -284,8 +284,7 @@ static void take_for_interrupts(Page *page, const TraceItem *item)
     int64_t level;
 
     if (item->type != TRACE_ITEM_IRQ ||
-        item->irq.time_ns < page->stats->begin_ns ||
-        item->irq.time_ns >= page->stats->end_ns) {
+        !report_is_inside(page->stats, item->irq.time_ns)) {
         return;
     }
     level = item->irq.level;

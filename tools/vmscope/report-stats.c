@@ -107,9 +107,10 @@ static uint64_t span(const ReportStats *stats, uint64_t from, uint64_t to)
     return to > from ? to - from : 0;
 }
 
-static bool is_inside(const ReportStats *stats, uint64_t ns)
+/* Clocks of different CPUs may let an event come before the beginning. */
+bool report_is_inside(const ReportStats *stats, uint64_t ns)
 {
-    return ns >= stats->begin_ns && ns < stats->end_ns;
+    return (ns >= stats->begin_ns || !stats->since_ns) && ns < stats->end_ns;
 }
 
 static uint64_t add_capped(uint64_t a, uint64_t b)
@@ -153,7 +154,8 @@ static void count_run(ReportStats *stats, ReportThread *thread, bool idle,
 {
     uint64_t ns = to - from;
 
-    if (!whole || !is_inside(stats, from) || !is_inside(stats, to)) {
+    if (!whole || !report_is_inside(stats, from) ||
+        !report_is_inside(stats, to)) {
         return;
     }
     thread->runs++;
@@ -244,7 +246,7 @@ static void come_back(ReportStats *stats, ReportThread *thread,
 
     thread->off_ns = 0;
     if (!off_ns || thread->epoch != stats->epoch || event->missed ||
-        event->time_ns <= off_ns || !is_inside(stats, off_ns)) {
+        event->time_ns <= off_ns || !report_is_inside(stats, off_ns)) {
         return;
     }
     if (thread->off_ready) {
@@ -276,7 +278,7 @@ static void arrive(ReportStats *stats, uint32_t index,
     ReportThread *thread = thread_at(stats, index);
     bool idle = stats->who.threads[index].idle;
 
-    if (is_inside(stats, event->time_ns)) {
+    if (report_is_inside(stats, event->time_ns)) {
         thread->switches++;
         stats->busy_switches += !idle;
         if (!idle) {
@@ -292,7 +294,7 @@ static void follow_irq(ReportStats *stats, uint32_t thread, uint64_t ns);
 static void count_switch(ReportStats *stats, ReportVcpu *vcpu,
                          const SchedlogEvent *event)
 {
-    if (!is_inside(stats, event->time_ns)) {
+    if (!report_is_inside(stats, event->time_ns)) {
         return;
     }
     stats->switches++;
@@ -436,7 +438,7 @@ static void take_irq(ReportStats *stats, const TraceItem *item)
     ReportLine *line = &stats->lines[item->line];
     uint64_t ns = event->time_ns;
 
-    if (!is_inside(stats, ns)) {
+    if (!report_is_inside(stats, ns)) {
         return;
     }
     stats->interrupts++;

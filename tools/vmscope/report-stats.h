@@ -173,6 +173,9 @@ void report_stats_init(ReportStats *stats, uint64_t since_ns,
                        uint64_t until_ns, uint64_t window_ns);
 void report_stats_free(ReportStats *stats);
 
+/* Whether a moment is in the part that is reported of. */
+bool report_is_inside(const ReportStats *stats, uint64_t ns);
+
 /* Read the whole recording. */
 void report_stats_read(ReportStats *stats, TraceInput *input);
 
