@@ -69,14 +69,14 @@ def with_irqs(world, seconds=100):
     return world
 
 
-def crowded(threads=9000, vcpus=8):
-    """Each of many threads runs 1 ms in turn, on 8 vCPUs, for 12 s."""
+def crowded(threads=9000, vcpus=8, ms=12000):
+    """Each of many threads runs 1 ms in turn, on 8 vCPUs."""
     world = World()
     world.n_vcpus = vcpus
     world.sched = Ring(1 << 20)
     people = [thread(4 * (1 + n // 10), 40000 + 4 * n, f'p{n // 10}.exe',
                      f't{n}') for n in range(threads)]
-    for number in range(12000):
+    for number in range(ms):
         for vcpu in range(vcpus):
             who = people[(number * vcpus + vcpu) % threads]
             world.sched.add(world.now_ns + number * MS, vcpu=vcpu,

@@ -190,7 +190,7 @@ def test_text():
     core = core_of(guest)
     processes, threads = guest.objects()
     text = image(core).out
-    check('Windows build 26100' in text, text)
+    check('Windows 10.0 build 26100 at 0x' in text, text)
     for process in processes:
         check(f'0x{process:016x}' in text, f'no {process:#x} in {text}')
     check('OFFSET' not in text and 'PRI STATE' not in text, text)

@@ -71,6 +71,36 @@ def test_screen_40x10():
     screen_is(terminal, 'screen-40x10.txt')
 
 
+def test_screen_20x6():
+    terminal = top(columns=20, rows=6)
+    wait_for('a thread', lambda: '4000' in terminal.screen())
+    terminal.keys('Space')
+    terminal.wait('paused')
+    screen_is(terminal, 'screen-20x6.txt')
+
+
+def test_screen_60x15():
+    terminal = top('-i', world=with_irqs(calm(300), 300), columns=60, rows=15)
+    still(terminal)
+    screen_is(terminal, 'screen-60x15.txt')
+
+
+def test_screen_132x40():
+    terminal = top('-i', world=with_irqs(calm(300), 300), columns=132,
+                   rows=40)
+    still(terminal)
+    screen_is(terminal, 'screen-132x40.txt')
+
+
+def test_screen_processes():
+    terminal = top('-p')
+    wait_for('a process', lambda: re.search(r'PROCESS\n +[0-9]+ +[0-9]+ ',
+                                            terminal.screen()))
+    terminal.keys('Space')
+    terminal.wait('paused')
+    screen_is(terminal, 'screen-processes.txt')
+
+
 def test_tiny():
     """It lives through any size, also one that shows nothing."""
     terminal = top()
@@ -236,7 +266,7 @@ def test_scroll():
 
 
 def test_many_vcpus():
-    terminal = top(world=crowded(100, 64))
+    terminal = top(world=crowded(100, 64, 3000))
     terminal.wait('and 59 more vCPUs')
     check('%CPU' in terminal.screen(), terminal.last)
 

@@ -16,15 +16,19 @@ static void say_kernel(const Image *image, Out *out)
 {
     const WinosResult *r = &image->result;
 
-    out_printf(out, "kernel    Windows build %u (%u.%u) at 0x%" PRIx64
-               ", size 0x%x, timestamp 0x%08x\n", r->kernel.build,
-               r->kernel.major, r->kernel.minor, r->kernel.image.base,
-               r->kernel.image.size, r->kernel.image.timestamp);
-    if (r->n_rows) {
-        out_printf(out, "file      %s%s\n", r->rows[0]->file_version,
-                   r->exact_file ? ", this very file" :
-                   r->same_build ? ", or another file of that build" :
-                   " is the nearest older one that is known");
+    out_printf(out, "kernel    Windows %u.%u build %u at 0x%" PRIx64 "\n",
+               r->kernel.major, r->kernel.minor, r->kernel.build,
+               r->kernel.image.base);
+    out_printf(out, "file      %08x-%x: ", r->kernel.image.timestamp,
+               r->kernel.image.size);
+    if (r->n_rows && r->exact_file) {
+        out_printf(out, "%s\n", r->rows[0]->file_version);
+    } else if (r->n_rows) {
+        out_printf(out, "not known; %s is %s\n", r->rows[0]->file_version,
+                   r->same_build ? "of the same build"
+                                 : "the nearest older one");
+    } else {
+        out_text(out, "not known\n");
     }
     out_printf(out, "memory    CR3 0x%" PRIx64 ", %u levels of page tables"
                "%s\n", r->kernel.space.cr3, r->kernel.space.levels,
