@@ -101,14 +101,24 @@ static OptionsResult read_options(ExportOptions *opt, int argc, char **argv)
 
 /* Reading. */
 
+static void note_time(Export *export, uint64_t ns)
+{
+    if (ns > export->last_ns) {
+        export->last_ns = ns < export->end_ns ? ns : export->end_ns;
+    }
+}
+
 static void switch_to(Export *export, const Exporter *format, unsigned vcpu,
                       uint32_t thread, uint64_t ns, const SchedlogEvent *event)
 {
     ExportVcpu *state = &export->vcpus[vcpu];
 
-    if (ns >= export->begin_ns && ns < export->end_ns) {
+    note_time(export, ns);
+    if (ns >= export->end_ns) {
+        return;
+    }
+    if (ns >= export->begin_ns) {
         format->run(export, vcpu, thread, ns, event);
-        export->last_ns = ns > export->last_ns ? ns : export->last_ns;
     }
     state->thread = thread;
     state->since_ns = ns;
@@ -122,16 +132,23 @@ static void take_running(Export *export, const Exporter *format,
               export->info->monotonic_ns, NULL);
 }
 
+/* Who ran when the span began, before anything else of that vCPU. */
+static void begin_span(Export *export, const Exporter *format, unsigned vcpu)
+{
+    ExportVcpu *state = &export->vcpus[vcpu];
+    uint32_t thread = state->thread;
+
+    if (thread && state->since_ns < export->begin_ns) {
+        state->thread = 0;
+        switch_to(export, format, vcpu, thread, export->begin_ns, NULL);
+    }
+}
+
 static void take_switch(Export *export, const Exporter *format,
                         const SchedlogEvent *event)
 {
-    const ExportVcpu *state = &export->vcpus[event->vcpu];
-
-    /* Who ran when the span began. */
-    if (state->thread && state->since_ns < export->begin_ns &&
-        event->time_ns > export->begin_ns) {
-        switch_to(export, format, event->vcpu, state->thread,
-                  export->begin_ns, NULL);
+    if (event->time_ns >= export->begin_ns) {
+        begin_span(export, format, event->vcpu);
     }
     switch_to(export, format, event->vcpu,
               trace_who_thread(&export->who, event), event->time_ns, event);
@@ -160,9 +177,9 @@ static void take_irq(Export *export, const Exporter *format,
 {
     uint64_t ns = item->irq.time_ns;
 
+    note_time(export, ns);
     if (ns >= export->begin_ns && ns < export->end_ns) {
         format->irq(export, item);
-        export->last_ns = ns > export->last_ns ? ns : export->last_ns;
     }
 }
 
@@ -183,10 +200,7 @@ static void take_item(Export *export, const Exporter *format,
         take_lost(export, format, &item->lost);
         break;
     case TRACE_ITEM_MARK:
-        if (item->mark.time_ns > export->last_ns &&
-            item->mark.time_ns < export->end_ns) {
-            export->last_ns = item->mark.time_ns;
-        }
+        note_time(export, item->mark.time_ns);
         break;
     default:
         break;
@@ -202,6 +216,7 @@ static void export_all(Export *export, const ExportOptions *opt,
                        TraceInput *input)
 {
     const TraceItem *item;
+    unsigned i;
 
     export->info = trace_input_info(input);
     /* Clocks of different CPUs may let an event come before the beginning. */
@@ -214,6 +229,13 @@ static void export_all(Export *export, const ExportOptions *opt,
     opt->format->begin(export);
     while (!out_failed(export->out) && (item = trace_input_next(input))) {
         take_item(export, opt->format, item);
+    }
+    if (input->has_end) {
+        note_time(export, input->end.time_ns);
+    }
+    for (i = 0; export->last_ns > export->begin_ns && i < TRACE_MAX_VCPUS;
+         i++) {
+        begin_span(export, opt->format, i);
     }
     opt->format->end(export);
     trace_who_free(&export->who);

@@ -25,7 +25,7 @@ typedef struct Export {
     const TraceInfo *info;
     uint64_t begin_ns;          /* what is exported, as CLOCK_MONOTONIC */
     uint64_t end_ns;
-    uint64_t last_ns;           /* of the newest event; what ended with it */
+    uint64_t last_ns;           /* up to which anything is known */
     TraceWho who;
     ExportVcpu vcpus[TRACE_MAX_VCPUS];
     void *own;                  /* the format's */

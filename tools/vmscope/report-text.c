@@ -461,10 +461,10 @@ static void put_storms(View *view)
         }
         begun = true;
         out_printf(view->out, "  %" PRIu64 " from %s, %s with %" PRIu64
-                   " interrupts: ", line->storms,
+                   " interrupts:\n    ", line->storms,
                    format_offset(first, view->stats, line->storm_first_ns),
                    format_ns(ns, line->storm_ns), line->storm_events);
-        put_line_name(view, line, 36);
+        put_line_name(view, line, 76);
     }
 }
 

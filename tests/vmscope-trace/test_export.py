@@ -1,0 +1,287 @@
+"""vmscope export: other programs' formats, read by other programs.
+
+Perfetto's is decoded by protoc with perfetto.proto, in which no field is
+unknown then; every event is compared with its row in the CSV.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from rig import (HERE, Skip, check, folder, make_trace, report, rows, same,
+                 vmscope)
+
+COLUMNS = 25
+NOBODY = 0x7ffffffe
+
+
+def trace(**options):
+    return make_trace(os.path.join(folder(), 't.vms'), **options)
+
+
+# A reader of protoc's text, which is a tree of names.
+
+TOKEN = re.compile(r'\s*(?:([\w.]+) \{|([\w.]+): (.*)|(\}))')
+
+
+def unquote(text):
+    """A string as protoc writes it: octal escapes of UTF-8."""
+    data = re.sub(rb'\\([0-7]{3}|.)', lambda m: bytes([int(m[1], 8)])
+                  if len(m[1]) == 3 else
+                  {b'n': b'\n', b't': b'\t', b'r': b'\r'}.get(m[1], m[1]),
+                  text[1:-1].encode())
+    return data.decode()
+
+
+def parse(lines):
+    """{name: [value, ...]} of the lines up to the end of a message."""
+    found = {}
+    for line in lines:
+        opened, name, value, closed = TOKEN.fullmatch(line).groups()
+        if closed:
+            break
+        if opened:
+            found.setdefault(opened, []).append(parse(lines))
+        else:
+            found.setdefault(name, []).append(
+                unquote(value) if value.startswith('"') else int(value))
+    return found
+
+
+def packets(path, *arguments):
+    if not shutil.which('protoc'):
+        raise Skip('protoc is not installed')
+    data = vmscope('export', '--format', 'perfetto', *arguments, path,
+                   raw=True).out
+    text = subprocess.run(
+        ['protoc', f'--proto_path={HERE}', '--decode=Trace', 'perfetto.proto'],
+        input=data, capture_output=True, check=True, timeout=120).stdout
+    return parse(iter(text.decode().splitlines()))['packet']
+
+
+def unknown_fields(message):
+    """Names that are numbers: fields that are not in perfetto.proto."""
+    for name, values in message.items():
+        if name.isdigit():
+            yield name
+        for value in values:
+            if isinstance(value, dict):
+                yield from unknown_fields(value)
+
+
+def switches(found):
+    for packet in found:
+        for bundle in packet.get('etw_events', []):
+            event = bundle['event'][0]
+            same(event['timestamp'], packet['timestamp'], 'time')
+            same(event['cpu'], bundle['cpu'], 'vCPU')
+            yield (event['timestamp'][0], event['cpu'][0],
+                   event['c_switch'][0])
+
+
+def compare_switches(found, path):
+    wanted = [row for row in rows(path) if row['event'] == 'switch']
+    seen = [s for s in switches(found) if s[2]['new_thread_id'][0] != NOBODY]
+    same(len(seen), len(wanted), 'switches')
+    for (time_ns, cpu, event), row in zip(seen, wanted):
+        same((time_ns, cpu), (int(row['monotonic_ns']), int(row['vcpu'])),
+             'switch')
+        same(event['new_thread_id'][0],
+             0 if row['idle'] == '1' else int(row['tid']), 'thread')
+        if row['priority']:
+            same(event['new_thread_priority'][0], int(row['priority']),
+                 'priority')
+        state = event['old_thread_state_int'][0]
+        if row['old_state'] and row['missed'] in ('', '0') and state != -1:
+            same(state, int(row['old_state']), 'state')
+            if row['old_wait_reason']:
+                same(event['old_thread_wait_reason_int'][0],
+                     int(row['old_wait_reason']), 'wait reason')
+
+
+def check_chains(found):
+    """Each vCPU's old thread is the one it switched to before."""
+    running = {}
+    for _, cpu, event in switches(found):
+        same(event['old_thread_id'][0], running.get(cpu, NOBODY),
+             f'old thread of vCPU {cpu}')
+        running[cpu] = event['new_thread_id'][0]
+    same(set(running.values()), {NOBODY}, 'who runs at the end')
+
+
+def test_perfetto():
+    for options in ({}, {'missed': 1}, {'lost': 1}, {'vcpus': 9}):
+        path = trace(events=4000, **options)
+        found = packets(path)
+        same(list(unknown_fields({'packet': found})), [], 'unknown fields')
+        compare_switches(found, path)
+        check_chains(found)
+
+
+def test_perfetto_states_are_known():
+    """Where nothing is missing, what became of a thread is known."""
+    found = list(switches(packets(trace(events=4000))))
+    known = [e for _, _, e in found if e['old_thread_state_int'][0] >= 0]
+    check(len(known) > len(found) * 0.8, f'{len(known)} of {len(found)}')
+    reasons = {e['old_thread_wait_reason_int'][0] for e in known
+               if 'old_thread_wait_reason_int' in e}
+    check(len(reasons) > 2, f'reasons {reasons}')
+
+
+def test_perfetto_clocks():
+    path = trace(events=100)
+    first = packets(path)[0]
+    clocks = {c['clock_id'][0]: c['timestamp'][0]
+              for c in first['clock_snapshot'][0]['clocks']}
+    recording = report(path)['recording']
+    same(clocks, {1: recording['realtime-ns'], 3: recording['monotonic-ns'],
+                  6: recording['monotonic-ns']}, 'clocks')
+    same(first['sequence_flags'], [1], 'flags')
+
+
+def test_perfetto_names():
+    """Whoever runs was told of before, with pid and names."""
+    for options in ({}, {'hostile': 1}):
+        path = trace(events=4000, **options)
+        names = {}
+        processes = {}
+        for packet in packets(path):
+            for track in packet.get('track_descriptor', []):
+                for thread in track.get('thread', []):
+                    names[thread['tid'][0]] = (thread['pid'][0], thread.get(
+                        'thread_name', [''])[0])
+                for process in track.get('process', []):
+                    processes[process['pid'][0]] = process['process_name'][0]
+            for _, _, event in switches([packet]):
+                tid = event['new_thread_id'][0]
+                check(tid in (0, NOBODY) or tid in names, f'who is {tid}?')
+        for row in rows(path):
+            if row['event'] == 'switch' and row['idle'] == '0':
+                pid, name = names[int(row['tid'])]
+                same(pid, int(row['pid']), 'pid')
+                same(processes[pid], row['process'], 'image')
+                if row['thread']:
+                    same(name, row['thread'], 'name of a thread')
+
+
+def annotation(event, name):
+    for item in event['debug_annotations']:
+        if item['name'][0] == name:
+            return (item.get('int_value') or item.get('pointer_value') or
+                    item.get('string_value'))[0]
+    return None
+
+
+def test_perfetto_interrupts():
+    path = trace(events=4000)
+    tracks = {}
+    seen = []
+    for packet in packets(path):
+        for track in packet.get('track_descriptor', []):
+            if 'parent_uuid' in track:
+                tracks[track['uuid'][0]] = track['name'][0]
+        for event in packet.get('track_event', []):
+            seen.append((packet['timestamp'][0], tracks[event['track_uuid'][0]],
+                         event))
+    wanted = [row for row in rows(path) if row['event'] == 'irq']
+    same(len(seen), len(wanted), 'interrupts')
+    for (time_ns, name, event), row in zip(seen, wanted):
+        same(time_ns, int(row['monotonic_ns']), 'time')
+        check(name.startswith(row['line_path']), f'{name}')
+        same(event['type'], [3], 'an instant')
+        same(event['categories'], [row['kind']], 'kind')
+        same(annotation(event, 'level'), int(row['level']), 'level')
+        same(annotation(event, 'host_thread'), row['host_thread'], 'thread')
+        same(annotation(event, 'caller'), int(row['caller'] or '0', 16),
+             'caller')
+
+
+def test_perfetto_loss():
+    names = [event['name'][0] for packet in packets(trace(events=4000, lost=1))
+             for event in packet.get('track_event', [])]
+    check('50 switches lost' in names and '20 interrupts lost' in names,
+          f'{set(names)}')
+
+
+def test_json():
+    """Chrome's format: runs as complete events, interrupts as instants."""
+    for options in ({}, {'hostile': 1}, {'lost': 1}):
+        path = trace(events=4000, **options)
+        data = json.loads(vmscope('export', '--format', 'json', path).out)
+        figures = report(path)
+        begin = figures['begin-ns']
+        runs = [e for e in data['traceEvents'] if e['ph'] == 'X']
+        same(round(sum(e['dur'] for e in runs) * 1000), figures['busy-ns'],
+             'time of all runs')
+        instants = [e for e in data['traceEvents'] if e['ph'] == 'i' and
+                    e['pid'] == 2]
+        wanted = [row for row in rows(path) if row['event'] == 'irq']
+        same([round(e['ts'] * 1000) + begin for e in instants],
+             [int(row['monotonic_ns']) for row in wanted], 'times')
+        for event in data['traceEvents']:
+            check({'ph', 'pid', 'tid', 'name'} <= set(event), f'{event}')
+            check(event['ph'] == 'M' or event['ts'] >= 0, f'{event}')
+        named = {(e['pid'], e['tid']) for e in data['traceEvents']
+                 if e['ph'] == 'M' and e['name'] == 'thread_name'}
+        check(all((e['pid'], e['tid']) in named for e in runs + instants),
+              'each lane has a name')
+
+
+def test_csv():
+    for options in ({}, {'hostile': 1}, {'missed': 1, 'lost': 1}):
+        path = trace(events=4000, **options)
+        text = vmscope('export', '--format', 'csv', path).out
+        table = list(csv.reader(io.StringIO(text, newline='')))
+        same({len(row) for row in table}, {COLUMNS}, 'columns')
+        figures = report(path)
+        events = [row[1] for row in table[1:]]
+        same(events.count('switch'), figures['switches'], 'switches')
+        same(events.count('irq'), figures['interrupts'], 'interrupts')
+        times = [int(row[0]) for row in table[1:] if row[1] in
+                 ('switch', 'irq')]
+        same(times, sorted(times), 'in the order of time')
+
+
+def test_spans():
+    path = trace(events=4000)
+    inside = [row for row in rows(path, '--since', '10ms', '--until', '20ms')
+              if row['event'] in ('switch', 'irq')]
+    begin = report(path)['begin-ns']
+    wanted = [row for row in rows(path) if row['event'] in ('switch', 'irq')
+              and begin + 10000000 <= int(row['monotonic_ns']) <
+              begin + 20000000]
+    same(inside, wanted, 'events')
+    found = packets(path, '--since', '10ms', '--until', '20ms')
+    check_chains(found)
+
+
+def test_same_twice():
+    """The same recording gives the same bytes."""
+    path = trace(events=3000)
+    for name in ('perfetto', 'json', 'csv'):
+        out = os.path.join(folder(), 'out')
+        vmscope('export', '--format', name, '-o', out, path)
+        with open(out, 'rb') as file:
+            same(file.read(), vmscope('export', '--format', name, path,
+                                      raw=True).out, name)
+
+
+def test_wrong_usage():
+    path = trace(events=10)
+    for arguments, words in (
+            ([path], 'give --format'), (['--format', 'xml', path], "'xml'"),
+            (['--format', 'csv'], 'give a recording'),
+            (['--format', 'csv', path, path], 'give one recording')):
+        result = vmscope('export', *arguments, code=2)
+        check(words in result.err, f'{arguments}: {result.err}')
+    result = vmscope('export', '--format', 'csv', '-o', '/dev/full', path,
+                     code=1)
+    check('No space left' in result.err, result.err)
+    result = vmscope('export', '--format', 'csv', '/nowhere/t.vms', code=1)
+    check('/nowhere/t.vms' in result.err, result.err)
