@@ -12,8 +12,8 @@ export PREFIX DESTDIR FUZZ_SECONDS
 SETUP := scripts/setup
 
 .PHONY: all qemu tools guest demo check check-setup check-unit check-cli \
-	check-vm check-guest check-asan check-qemu check-versions bench fuzz \
-	install clean distclean help
+	check-vm check-guest check-sched check-full check-asan check-qemu \
+	check-versions bench fuzz install clean distclean help
 
 all: qemu tools guest
 
@@ -32,8 +32,8 @@ demo: qemu tools guest
 check:
 	@$(SETUP)/check
 
-check-setup check-unit check-cli check-vm check-guest check-asan check-qemu \
-check-versions:
+check-setup check-unit check-cli check-vm check-guest check-sched check-full \
+check-asan check-qemu check-versions:
 	@$(SETUP)/check $(@:check-%=%)
 
 bench:

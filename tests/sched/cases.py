@@ -108,8 +108,10 @@ def unknown(every, accels, full):
     for i, row in enumerate(chosen):
         for kdbg in ("encoded", "absent"):
             accel = accels[i % len(accels)]
+            # State is learned from looks between exits, if from nothing else.
+            more = {"poll_hz": POLL[i % 3]} if kdbg == "absent" else {}
             out.append(guest(row, accel, 1 + i % 2, i * 3, kdbg=kdbg,
-                             sources=NO_TABLE, group="no table"))
+                             sources=NO_TABLE, group="no table", **more))
     return out
 
 

@@ -51,7 +51,8 @@ class Result:
         self.entries = 0
         self.counts = collections.Counter()
         self.late = []              # ns an entry came after its thread
-        self.indexes = {}           # seq of an entry: its record on its CPU
+        self.indexes = {}           # seq of an entry: its record on its CPU,
+                                    # and the first and last it may be
 
     def fault(self, entry, kind, text):
         self.counts["wrong " + kind] += 1
@@ -242,7 +243,7 @@ class Judge:
             index = later[0] if later else may[-1]
             if "*" not in self.skip:
                 self.judge_previous(entry, before)
-        self.result.indexes[entry["seq"]] = index
+        self.result.indexes[entry["seq"]] = index, may[0], may[-1]
         self.last[vcpu] = (entry, index)
         if index >= 0:
             self.judge_steady(cpu, entry, index, last)
@@ -307,9 +308,9 @@ class Judge:
 
 def missed_balance(result, entries, cpu_index):
     """
-    (seen, missed by their account, truth) from the entry before the first
-    of the last stretch in which each says how many were missed; None: no
-    such stretch.
+    (seen, missed by their account, truth, least and most it may be) from the
+    entry before the first of the last stretch in which each says how many
+    were missed; None: no such stretch.
     """
     mine = [e for e in entries if e["vcpu"] == cpu_index]
     first = len(mine)
@@ -331,7 +332,7 @@ def balance(result, told):
     if first is None or last is None:       # one that was a fault
         return None
     return (len(told) - 1, sum(e.get("missed", 0) for e in told[1:]),
-            last - first)
+            last[0] - first[0], last[1] - first[2], last[2] - first[1])
 
 
 def rings_differ(paged, ring):

@@ -296,13 +296,13 @@ def test_balance(check):
     s = story()
     entries = perfect(s)
     result = judged(s, entries)
-    check("all seen", judge.missed_balance(result, entries, 0) == (5, 0, 5),
+    check("all seen", judge.missed_balance(result, entries, 0) == (5, 0, 5, 5, 5),
           judge.missed_balance(result, entries, 0))
     mine = [e for e in entries if e["vcpu"] == 0]
     mine[3]["missed"] = 1
     few = [e for e in entries if e is not mine[2]]
     result = judged(s, few)
-    check("one missed", judge.missed_balance(result, few, 0) == (4, 1, 5),
+    check("one missed", judge.missed_balance(result, few, 0) == (4, 1, 5, 5, 5),
           judge.missed_balance(result, few, 0))
     entries = perfect(s)
     for e in entries[:6]:
@@ -311,7 +311,7 @@ def test_balance(check):
     result = judged(s, entries)
     got = judge.missed_balance(result, entries, 0)
     check("a counter known late", 0 < len(told) < 5
-          and got == (len(told), 0, len(told)), got)
+          and got[:3] == (len(told), 0, len(told)), got)
     check("all of them seen", judge.seen_balance(result, entries, 0)
           == (5, 5), judge.seen_balance(result, entries, 0))
     for e in entries:

@@ -16,7 +16,8 @@ from story import Recorder, StoryError
 from truth import BASE, Truth
 
 SANITIZER = re.compile(r"runtime error:|(Address|Thread|Leak)Sanitizer")
-BOOT_S, STATE_S, ANSWER_S = 20, 20, 2
+BOOT_S, STATE_S, ANSWER_S = 20, 20, 30     # beyond that it hangs
+FIT_S = 10
 PAGE = 20000
 LOOKS = ("samples-exit", "samples-poll", "samples-exact")
 
@@ -175,15 +176,19 @@ class Traced:
             self.recorder.watch_clock(0.005)
             time.sleep(0.02)
 
+    def fit_clock(self):
+        """Enough to tell the guest's clock by; a stopped guest gives none"""
+        end = time.monotonic() + FIT_S * self.slow
+        self.pump()
+        while not self.recorder.fit.enough() and time.monotonic() < end:
+            self.recorder.watch_clock(0.01)
+            self.recorder.drain()
+            self.recorder.settle_clock()
+
     def end_story(self):
         """The whole Story, to beyond the last page"""
+        self.fit_clock()
         recorder, self.recorder = self.recorder, None
-        recorder.pump()
-        end = time.monotonic() + 3 * self.slow
-        while not recorder.fit.enough() and time.monotonic() < end:
-            recorder.watch_clock(0.01)
-            recorder.drain()
-            recorder.settle_clock()
         return recorder.close()
 
     def ring(self, **filters):
