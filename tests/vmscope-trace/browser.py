@@ -191,6 +191,9 @@ class Browser:
             file.write(base64.b64decode(data))
 
     def close(self):
+        """A second call does nothing."""
+        if self._log.closed:
+            return
         os.close(self._commands)
         os.close(self._answers)
         try:

@@ -66,8 +66,15 @@ def at_end(function):
 
 
 def clean_up():
+    """All of it, even when something cannot be ended."""
+    failed = None
     while _closers:
-        _closers.pop()()
+        try:
+            _closers.pop()()
+        except Exception as error:
+            failed = error
+    if failed:
+        raise failed
 
 
 def environment(**more):
