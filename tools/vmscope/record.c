@@ -170,7 +170,8 @@ static bool begin_both(Record *record, Err *err)
 
 static void note_machine(Record *record)
 {
-    json_t *name = qmp_command(record->qmp, "query-name", NULL, NULL);
+    Err ignored;
+    json_t *name = qmp_command(record->qmp, "query-name", NULL, &ignored);
 
     snprintf(record->info.vm_name, sizeof(record->info.vm_name), "%s",
              qmp_text(name, "name", ""));
@@ -221,12 +222,13 @@ static void tell_state(Record *record)
 {
     json_t *status;
     const char *state;
+    Err ignored;
 
     if (record->told_state || !record->qmp || !record->used[SCHED]) {
         return;
     }
     record->told_state = true;
-    status = tracing_status(record->qmp, TRACING_SCHED, NULL);
+    status = tracing_status(record->qmp, TRACING_SCHED, &ignored);
     state = qmp_text(status, "state", "");
     if (*state && strcmp(state, "active") && strcmp(state, "disabled")) {
         clear_progress(record);
@@ -433,6 +435,7 @@ static bool any_ring(const Record *record,
 static bool qemu_is_gone(Record *record, uint64_t now)
 {
     json_t *answer;
+    Err ignored;
 
     if (!record->ask_qemu) {
         return any_ring(record, record_ring_orphaned);
@@ -440,7 +443,7 @@ static bool qemu_is_gone(Record *record, uint64_t now)
     if (now < record->next_mark_ns) {
         return false;
     }
-    answer = qmp_command(record->qmp, "query-irq-log-status", NULL, NULL);
+    answer = qmp_command(record->qmp, "query-irq-log-status", NULL, &ignored);
     json_decref(answer);
     return !qmp_alive(record->qmp);
 }

@@ -1,0 +1,189 @@
+"""record against the QEMU that was built, with the NT test guest on TCG.
+
+SPDX-License-Identifier: GPL-2.0-or-later
+"""
+
+import os
+import signal
+import time
+
+from rig import (Guest, Running, check, counts, folder, report, rows, same,
+                 vmscope, wait_for)
+
+BUSY = 'build=26100 tick-us=500 spin=20000'
+
+
+def target():
+    return os.path.join(folder(), 't.vms')
+
+
+def has_events(path, *kinds):
+    """Whether the recording, which goes on, has some of each kind."""
+    if not os.path.exists(path) or os.path.getsize(path) < 2048:
+        return False
+    found = counts(path)
+    return all(found[kind] > 10 for kind in kinds or ('switch', 'irq'))
+
+
+def test_both_traces():
+    """Names and ids of the guest's threads, its interrupts, and no loss."""
+    guest = Guest('-smp', '2', config=BUSY)
+    path = target()
+    vmscope('record', '--qmp', guest.path, '-o', path, '--duration', '4s')
+    same(guest.is_on(), (False, False), 'traces that are on afterwards')
+    figures = report(path)
+    same(figures['recording']['vm-name'], 'test guest', 'name')
+    same(figures['guest']['build'], 26100, 'build')
+    check(figures['switches'] > 100 and figures['interrupts'] > 100,
+          f'{figures["switches"]}, {figures["interrupts"]}')
+    same(figures['switches-lost'] + figures['interrupts-lost'], 0, 'lost')
+    same(len(figures['vcpus']), 2, 'vCPUs')
+    check(any(t['image'] == 'System' and t['pid'] == 4
+              for t in figures['threads']), 'System is pid 4')
+    check(sum(1 for t in figures['threads'] if t['name']) > 3, 'names')
+    check(figures['waits'], 'wait reasons')
+    check(any(line['followed'] for line in figures['lines']), 'followed')
+    for way in (['report'], ['report', '--html'],
+                ['export', '--format', 'perfetto'],
+                ['export', '--format', 'json']):
+        vmscope(*way, path, raw=True)
+
+
+def test_one_trace():
+    guest = Guest()
+    for kind, other in (('--sched', 'irq'), ('--irq', 'switch')):
+        path = target()
+        running = Running('record', '--qmp', guest.path, '-o', path, kind)
+        wait_for('events', lambda: has_events(
+            path, 'switch' if other == 'irq' else 'irq'))
+        running.signal()
+        running.end()
+        same(counts(path)[other], 0, f'{kind}: {other}')
+        same(guest.is_on(), (False, False), 'traces that are on')
+
+
+def test_command_line_is_kept():
+    guest = Guest()
+    path = target()
+    vmscope('record', '--qmp', guest.path, '-o', path, '--', 'true')
+    check(path in report(path)['recording']['options'], 'the options')
+
+
+def test_interrupted():
+    """After SIGINT at any moment both traces are off, and nothing is left."""
+    guest = Guest()
+    place = folder()
+    for number in range(12):
+        path = target()
+        running = Running('record', '--qmp', guest.path, '-o', path,
+                          '--ring-dir', place)
+        time.sleep(0.02 * number)
+        running.signal(signal.SIGTERM if number % 4 == 3 else signal.SIGINT)
+        running.end(code=None)
+        check(running.process.returncode in (0, 1, -signal.SIGINT,
+                                             -signal.SIGTERM),
+              f'exit code {running.process.returncode}')
+        same(guest.is_on(), (False, False), f'on after {number} * 20 ms')
+        same(os.listdir(place), [], 'rings that are left')
+        if os.path.exists(path):
+            report(path)
+
+
+def test_qemu_killed():
+    """QEMU dies: the recording has what its rings had, and says why."""
+    guest = Guest(config=BUSY)
+    path = target()
+    place = folder()
+    running = Running('record', '--qmp', guest.path, '-o', path,
+                      '--ring-dir', place)
+    wait_for('events', lambda: has_events(path))
+    guest.process.kill()
+    said = running.end(1)
+    check('QEMU has ended' in said, said)
+    found = counts(path)
+    check(found['switch'] > 10 and found['irq'] > 10, f'{found}')
+    same(report(path)['recording']['ended'], 'with QEMU', 'why')
+    same(os.listdir(place), [], 'rings that are left')
+
+
+def test_qemu_quits():
+    guest = Guest()
+    path = target()
+    running = Running('record', '--qmp', guest.path, '-o', path)
+    wait_for('events', lambda: has_events(path))
+    guest.qmp.command('quit')
+    said = running.end(1)
+    check('QEMU has ended' in said or 'turned the trace off' in said, said)
+    check(sum(counts(path).values()) > 10, f'{counts(path)}')
+
+
+def test_recorder_killed():
+    """record dies: the file is readable, and QEMU goes on."""
+    guest = Guest(config=BUSY)
+    path = target()
+    running = Running('record', '--qmp', guest.path, '-o', path,
+                      '--ring-dir', folder())
+    wait_for('events', lambda: has_events(path))
+    running.kill()
+    check(counts(path)['switch'] > 10, f'{counts(path)}')
+    same(guest.qmp.command('query-status')['running'], True, 'it runs')
+    # the next one finds the traces on, and takes them over when told to
+    result = vmscope('record', '--qmp', guest.path, '-o', target(),
+                     '--duration', '1s', code=1)
+    check('is on already' in result.err and '--force' in result.err,
+          result.err)
+    path = target()
+    vmscope('record', '--qmp', guest.path, '-o', path, '--duration', '2s',
+            '--force')
+    check(counts(path)['switch'] > 10, f'{counts(path)}')
+
+
+def test_others_trace():
+    """A trace of somebody else is left alone, or put back as it was."""
+    guest = Guest()
+    guest.qmp.command('irq-log-set', {'enable': True, 'text': False,
+                                      'entries': 512, 'backtrace': 3})
+    result = vmscope('record', '--qmp', guest.path, '-o', target(), '--irq',
+                     '--duration', '1s', code=1)
+    check('is on already' in result.err, result.err)
+    vmscope('record', '--qmp', guest.path, '-o', target(), '--irq', '--force',
+            '--duration', '1s')
+    status = guest.qmp.command('query-irq-log-status')
+    same((status['enabled'], status['entries']), (True, 512), 'as it was')
+
+
+def test_turned_off_by_another():
+    guest = Guest()
+    path = target()
+    running = Running('record', '--qmp', guest.path, '-o', path, '--irq')
+    wait_for('events', lambda: has_events(path, 'irq'))
+    guest.qmp.command('irq-log-set', {'enable': False})
+    said = running.end(1)
+    check('somebody else turned the trace off' in said, said)
+    check(counts(path)['irq'] > 10, f'{counts(path)}')
+
+
+def test_small_rings():
+    """Every number that QEMU gave out is an event, or counted as lost."""
+    guest = Guest(config=BUSY)
+    path = target()
+    running = Running('record', '--qmp', guest.path, '-o', path, '--irq',
+                      '--entries', '64')
+    wait_for('events', lambda: has_events(path, 'irq'))
+    recorded = guest.qmp.command('query-irq-log-status')['recorded']
+    running.signal()
+    running.end()
+    found = counts(path)
+    check(found['irq'] + found['lost-irqs'] >= recorded,
+          f'{found} of {recorded}')
+    check(found['irq'] > 10, f'{found}')
+
+
+def test_no_windows():
+    """A guest that is none: the recording says so, and has interrupts."""
+    guest = Guest('-S')
+    path = target()
+    result = vmscope('record', '--qmp', guest.path, '-o', path, '--duration',
+                     '1500ms')
+    check('thread switches: waiting' in result.err, result.err)
+    same([r for r in rows(path) if r['event'] == 'switch'], [], 'switches')
