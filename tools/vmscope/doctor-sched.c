@@ -296,8 +296,10 @@ static void check_missed(Doctor *doctor, const Sums *sums)
 
     if (sums->without_missed) {
         findings_add(&doctor->findings, GRADE_NOTE, "missed",
-                     "The guest's own counter of switches is not known: "
-                     "nobody can say how many were not seen.",
+                     "The guest's own counter of switches is not known yet: "
+                     "it is learnt by watching it, so leave the trace on for "
+                     "a while. Until then nobody can say how many were not "
+                     "seen.",
                      "missed switches are not counted");
     } else if (percent > MANY_MISSED) {
         findings_add(&doctor->findings, GRADE_NOTE, "missed",

@@ -2,7 +2,8 @@
  * vmscope irq: interrupts as they are raised.
  *
  * The text is docs/formats/irq-log-text-v1.md, so that irqlog-analyze reads
- * it.  Addresses of objects are not told by QMP and stand there as 0x0.
+ * it, with two lines more: caller-symbol= and handler-symbol=, where QEMU
+ * knows them.  Addresses of objects are not told by QMP and stand as 0x0.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -210,7 +211,20 @@ static void tell_thread(Irq *irq, const IrqEntry *entry)
     out_bytes(&irq->out, text, irqlog_print_thread(text, &info));
 }
 
-static void print_text(Irq *irq, const IrqEntry *entry, uint64_t lost)
+/* Lines that the format lets a reader skip: names, where QEMU has them. */
+static void print_symbol(Irq *irq, const json_t *object, const char *key)
+{
+    const char *name = qmp_text(object, key, "");
+
+    if (*name) {
+        out_printf(&irq->out, "         %s=", key);
+        out_safe(&irq->out, name);
+        out_char(&irq->out, '\n');
+    }
+}
+
+static void print_text(Irq *irq, const IrqEntry *entry, const json_t *object,
+                       uint64_t lost)
 {
     char text[IRQLOG_TEXT_MAX];
 
@@ -220,6 +234,8 @@ static void print_text(Irq *irq, const IrqEntry *entry, uint64_t lost)
     }
     tell_thread(irq, entry);
     out_bytes(&irq->out, text, irqlog_print_event(text, &entry->event));
+    print_symbol(irq, object, "caller-symbol");
+    print_symbol(irq, object, "handler-symbol");
 }
 
 static void print_json(Irq *irq, const json_t *object, uint64_t lost)
@@ -252,7 +268,7 @@ static void take(void *opaque, const IrqEntry *entry, const json_t *object,
     if (irq->opt.json) {
         print_json(irq, object, lost);
     } else {
-        print_text(irq, entry, lost);
+        print_text(irq, entry, object, lost);
     }
 }
 
