@@ -5,6 +5,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 
 import json
 import os
+import shutil
 
 import harness
 from harness import check, same, vmscope
@@ -232,3 +233,111 @@ def test_hostile_guests():
         else:
             check(result.err and not result.out, lie)
         harness.clean_up()
+
+
+TABLE = 0x000ffffffffff000
+LARGE_PAGE = 2 << 20
+
+
+class Crowd:
+    """A stopped guest's RAM in a file, to which threads are added."""
+
+    def __init__(self, guest, path, found):
+        self.guest = guest
+        self.file = open(path, 'r+b')   # closed by its deletion at the end
+        self.offset = {o['name']: o['value'] for o in found['offsets']
+                       if 'value' in o}
+        self.end = os.path.getsize(path)
+
+    def read(self, gpa, size):
+        self.file.seek(gpa)
+        return self.file.read(size)
+
+    def put(self, gpa, value):
+        self.file.seek(gpa)
+        self.file.write(value.to_bytes(8, 'little'))
+
+    def word(self, gpa):
+        return int.from_bytes(self.read(gpa, 8), 'little')
+
+    def directory(self, gva):
+        """Where the page directory is that maps an address."""
+        table = self.guest.truth.root
+        for shift in (39, 30):
+            table = self.word((table & TABLE) + 8 * (gva >> shift & 511))
+        return table & TABLE
+
+    def gpa(self, gva):
+        entry = self.word(self.directory(gva) + 8 * (gva >> 21 & 511))
+        if entry & 0x80:
+            return (entry & TABLE & -LARGE_PAGE) + gva % LARGE_PAGE
+        return (self.word((entry & TABLE) + 8 * (gva >> 12 & 511)) & TABLE) \
+            + gva % 4096
+
+    def map_more(self, near):
+        """2 MiB more RAM behind the rest; returns its address."""
+        directory = self.directory(near)
+        free = [i for i in range(512) if not self.word(directory + 8 * i)]
+        gpa = (self.end + LARGE_PAGE - 1) & -LARGE_PAGE
+        self.file.truncate(gpa + LARGE_PAGE)
+        self.end = gpa + LARGE_PAGE
+        self.put(directory + 8 * free[-1], gpa | 0x83)
+        return (near >> 30 << 30) + (free[-1] << 21), gpa
+
+    def copy_object(self, gva, size):
+        data = b''
+        while len(data) < size:
+            at = gva + len(data)
+            data += self.read(self.gpa(at), min(size - len(data),
+                                                4096 - at % 4096))
+        return data
+
+    def add_threads(self, process, thread, n, size=0x900):
+        """Copies of a thread at the end of its process' list."""
+        links = self.offset['ethread-thread-list-entry']
+        head = process + self.offset['eprocess-thread-list-head']
+        cid = self.offset['kthread-client-id']
+        model = self.copy_object(thread, size)
+        last = self.word(self.gpa(head + 8))
+        added = {}
+        while len(added) < n:
+            gva, gpa = self.map_more(thread)
+            for at in range(0, LARGE_PAGE - size, size):
+                if len(added) == n:
+                    break
+                self.file.seek(gpa + at)
+                self.file.write(model)
+                added[gva + at] = 400000 + 4 * len(added)
+                self.put(gpa + at + cid + 8, added[gva + at])
+                self.put(self.gpa(last), gva + at + links)
+                self.put(gpa + at + links + 8, last)
+                self.put(gpa + at + links, head)
+                last = gva + at + links
+        self.put(self.gpa(head + 8), last)
+        self.file.close()
+        return added
+
+
+def test_thousands_of_threads():
+    """As many as a Windows at work has, of which none is left out."""
+    guest = Guest('build=22631 threads=20', 2)
+    guest.stop_at_rest()
+    path = os.path.join(harness.folder(), 'ram')
+    shutil.copy(guest.vm.ram_path, path)
+    registers = registers_file(guest)
+    before = image_json('--registers', registers, path)
+    system = next(p for p in before['processes']
+                  if p['unique-process-id'] == 4)['process-pointer']
+    thread = next(t for t in before['threads'] if t['process-pointer'] ==
+                  system and t['state-name'] != 'Running')['thread-pointer']
+    added = Crowd(guest, path, before).add_threads(system, thread, 5000)
+    after = image_json('--registers', registers, path)
+    seen = by_pointer(after['threads'], 'thread-pointer')
+    same(len(seen), len(before['threads']) + 5000, 'threads')
+    for address, tid in added.items():
+        same(seen[address]['unique-thread-id'], tid, 'id')
+    count = next(p for p in after['processes']
+                 if p['process-pointer'] == system)['threads']
+    same(count, next(p for p in before['processes']
+                     if p['process-pointer'] == system)['threads'] + 5000,
+         'threads of System')
