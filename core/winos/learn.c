@@ -30,6 +30,8 @@ enum {
     MAX_BURSTS = 4000,
     ENOUGH = 24,                /* marks before a place is believed */
     ENOUGH_BURSTS = 12,
+    FOR_MOST = 8,               /* as many marks for it as against it */
+    FOR_MANY = 3,               /* where the guest may be held up anywhere */
     CLAIM_SHARE = 3,            /* of them, what one that is claimed needs */
     LOOK_NS = 250000,           /* winos_learn_look() does so at most */
     WINDOW = 4,                 /* switches seen, then the PRCB is compared */
@@ -76,6 +78,7 @@ struct WinosLearner {
     Score counter_claimed[KTHREAD_SIZE / 4];
     Score state[KTHREAD_SIZE];
     Score state_settled[KTHREAD_SIZE];
+    Score state_left[KTHREAD_SIZE];     /* not Running after that */
     Score reason_waiting[KTHREAD_SIZE];
     Score reason_ready[KTHREAD_SIZE];
     Known known[MAX_KNOWN];
@@ -123,9 +126,9 @@ static void mark(Score *score, bool fits)
     }
 }
 
-static bool is_borne_out(const Score *score, unsigned enough)
+static bool is_borne_out(const Score *score, unsigned enough, unsigned share)
 {
-    return score->for_it >= enough && score->against * 8 <= score->for_it;
+    return score->for_it >= enough && score->against * share <= score->for_it;
 }
 
 static bool take(const Watch *w, uint64_t at, uint8_t *bytes, size_t size)
@@ -319,9 +322,7 @@ static void thread_settled(Watch *w, unsigned cpu, uint64_t thread)
         return;
     }
     for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
-        if (l->now[i] == RUNNING) {
-            mark(&l->state_settled[i], false);
-        }
+        mark(&l->state_left[i], l->now[i] != RUNNING);
     }
 }
 
@@ -516,14 +517,15 @@ typedef struct Lesson {
     unsigned n;
     unsigned width;
     unsigned enough;
+    unsigned share;         /* so many times as much for it as against */
     bool ripe;              /* enough was seen for the strict rule */
 } Lesson;
 
 static bool lesson_fits(const Lesson *lesson, const Score *scores, unsigned i,
                         unsigned enough)
 {
-    return is_borne_out(&scores[i], enough) &&
-           (!lesson->also || is_borne_out(&lesson->also[i], enough));
+    return is_borne_out(&scores[i], enough, lesson->share) &&
+           (!lesson->also || is_borne_out(&lesson->also[i], enough, FOR_MOST));
 }
 
 static int32_t only_place(const Lesson *lesson)
@@ -588,16 +590,18 @@ static bool conclude_all(WinosLearner *l, WinosResult *result,
 {
     Lesson lessons[] = {
         { WINOS_KTHREAD_STATE, l->state, l->state, NULL, KTHREAD_SIZE, 1,
-          ENOUGH, l->n_comings >= 2 * ENOUGH },
-        { WINOS_KTHREAD_STATE, l->state_settled, l->state_settled, NULL,
-          KTHREAD_SIZE, 1, ENOUGH, l->n_settled >= 2 * ENOUGH },
+          ENOUGH, FOR_MOST, l->n_comings >= 2 * ENOUGH },
+        { WINOS_KTHREAD_STATE, l->state_settled, l->state_settled,
+          l->state_left, KTHREAD_SIZE, 1, ENOUGH, FOR_MANY,
+          l->n_settled >= 2 * ENOUGH },
         { WINOS_KTHREAD_WAIT_REASON, l->reason_ready, l->reason_ready,
-          l->reason_waiting, KTHREAD_SIZE, 1, ENOUGH, true },
+          l->reason_waiting, KTHREAD_SIZE, 1, ENOUGH, FOR_MOST, true },
         { WINOS_PRCB_CONTEXT_SWITCHES, l->prcb_counter, l->prcb_claimed,
-          NULL, PRCB_WORDS, 4, ENOUGH_BURSTS,
+          NULL, PRCB_WORDS, 4, ENOUGH_BURSTS, FOR_MOST,
           l->n_prcb >= 2 * ENOUGH_BURSTS },
         { WINOS_KTHREAD_CONTEXT_SWITCHES, l->counter, l->counter_claimed,
-          NULL, KTHREAD_SIZE / 4, 4, ENOUGH, l->n_counted >= 2 * ENOUGH },
+          NULL, KTHREAD_SIZE / 4, 4, ENOUGH, FOR_MOST,
+          l->n_counted >= 2 * ENOUGH },
     };
     bool changed = false;
     unsigned i;
