@@ -13,7 +13,7 @@ SETUP := scripts/setup
 
 .PHONY: all qemu tools guest demo check check-setup check-unit check-cli \
 	check-vm check-guest check-sched check-full check-asan check-qemu \
-	check-versions bench fuzz install clean distclean help
+	check-versions check-libvirt bench fuzz install clean distclean help
 
 all: qemu tools guest
 
@@ -33,7 +33,7 @@ check:
 	@$(SETUP)/check
 
 check-setup check-unit check-cli check-vm check-guest check-sched check-full \
-check-asan check-qemu check-versions:
+check-asan check-qemu check-versions check-libvirt:
 	@$(SETUP)/check $(@:check-%=%)
 
 bench:
