@@ -65,7 +65,7 @@ struct WinosLearner {
     unsigned bursts;
     uint64_t looked_ns;
     uint64_t last[LIVE_MAX_CPUS];       /* thread at the last look */
-    uint64_t settled[LIVE_MAX_CPUS];    /* last that stayed between two */
+    uint64_t settled[LIVE_MAX_CPUS][2]; /* the last that stayed, newest first */
     Window window;
     unsigned n_comings;         /* marks left by threads that came */
     unsigned n_settled;         /* threads that stayed for a while */
@@ -298,20 +298,22 @@ static void thread_left(Watch *w, uint64_t thread)
 
 /*
  * A vCPU that is held up inside a switch has a thread that is not Running yet.
- * A thread that stays is, and the one that stayed before it is not, unless it
- * runs elsewhere; each coming counts once.
+ * A thread that stays is, nearly always; the last but one before it, which has
+ * left for good, is not, unless it runs somewhere.  Each coming counts once.
  */
 static void thread_settled(Watch *w, unsigned cpu, uint64_t thread)
 {
     WinosLearner *l = w->l;
-    uint64_t left = l->settled[cpu];
+    uint64_t left = l->settled[cpu][1];
     unsigned i;
 
-    if (thread == left || !live_is_object(w->space, thread, LIVE_THREAD) ||
+    if (thread == l->settled[cpu][0] ||
+        !live_is_object(w->space, thread, LIVE_THREAD) ||
         !take(w, thread, l->now, KTHREAD_SIZE) || !runs_somewhere(w, thread)) {
         return;
     }
-    l->settled[cpu] = thread;
+    l->settled[cpu][1] = l->settled[cpu][0];
+    l->settled[cpu][0] = thread;
     l->n_settled++;
     for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
         mark(&l->state_settled[i], l->now[i] == RUNNING);
