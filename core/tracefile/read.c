@@ -5,16 +5,13 @@
  */
 #include "tracefile/read.h"
 
-#include "base/le.h"
 #include "tracefile/pack.h"
+#include "tracefile/read-chunk.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define UNKNOWN "(unknown)"
-
-enum { SEARCH_SIZE = 64 * 1024 };
 
 /* A guest thread as a chunk told of it; has 0 and thread 0: it did not. */
 typedef struct Thread {
@@ -52,12 +49,9 @@ typedef struct ChunkIn {
 } ChunkIn;
 
 struct TraceReader {
-    TraceSource source;
     uint32_t contents;
     TraceInfo info;
-    TraceReadStats stats;
-    uint64_t offset;        /* of the next chunk */
-    uint32_t next_number;
+    TraceChunks chunks;
     uint32_t generation;    /* of thread ids */
     ChunkIn chunk;
     IrqlogLineInfo unknown_line;
@@ -66,95 +60,7 @@ struct TraceReader {
     Line line[IRQLOG_MAX_LINES];
     HostThread host_thread[IRQLOG_MAX_THREADS];
     char text[4][TRACE_STRING_MAX + 1];
-    uint8_t payload[TRACE_CHUNK_MAX];
-    uint8_t search[SEARCH_SIZE];
 };
-
-/* Header. */
-
-static void get_text(char *to, const uint8_t *from, size_t size)
-{
-    memcpy(to, from, size);
-    to[size - 1] = '\0';
-}
-
-static bool check_header(const uint8_t *bytes, size_t len, Err *err)
-{
-    if (len < 16 || memcmp(bytes, TRACE_MAGIC, 8)) {
-        err_set(err, ERR_FORMAT, "not a recording of vmscope");
-        return false;
-    }
-    if (load_le32(bytes + 8) > TRACE_VERSION) {
-        err_set(err, ERR_VERSION, "recording of version %" PRIu32 ", but this "
-                "program reads up to version %d: use a newer vmscope",
-                load_le32(bytes + 8), TRACE_VERSION);
-        return false;
-    }
-    if (len < TRACE_HEADER_SIZE) {
-        err_set(err, ERR_FORMAT, "truncated recording: its header is not "
-                "complete");
-        return false;
-    }
-    if (load_le32(bytes + 8) == 0 ||
-        load_le32(bytes + 12) != TRACE_HEADER_SIZE ||
-        load_le32(bytes + TRACE_HEADER_SIZE - 4) !=
-        pack_crc32(bytes, TRACE_HEADER_SIZE - 4)) {
-        err_set(err, ERR_FORMAT, "damaged recording: its header makes no "
-                "sense");
-        return false;
-    }
-    return true;
-}
-
-static void parse_header(TraceInfo *info, const uint8_t *bytes)
-{
-    info->version = load_le32(bytes + 8);
-    info->n_vcpus = load_le32(bytes + 16);
-    info->contents = load_le32(bytes + 20);
-    info->monotonic_ns = load_le64(bytes + 24);
-    info->realtime_ns = load_le64(bytes + 32);
-    info->tsc = load_le64(bytes + 40);
-    info->load_base = load_le64(bytes + 48);
-    info->pid = load_le32(bytes + 56);
-    info->poll_hz = load_le32(bytes + 60);
-    info->exact = load_le32(bytes + 64) != 0;
-    info->part = load_le32(bytes + 68);
-    get_text(info->build_id, bytes + 80, sizeof(info->build_id));
-    get_text(info->exe, bytes + 128, sizeof(info->exe));
-    get_text(info->qemu_version, bytes + 640, sizeof(info->qemu_version));
-    get_text(info->vm_name, bytes + 704, sizeof(info->vm_name));
-    get_text(info->options, bytes + 832, sizeof(info->options));
-}
-
-/* As many as there are; a source that fails ends the file here. */
-static size_t read_bytes(TraceReader *reader, uint64_t offset, void *buf,
-                         size_t len)
-{
-    ssize_t n = reader->source.read(reader->source.opaque, offset, buf, len);
-
-    if (n < 0 || (size_t)n > len) {
-        reader->stats.failed = true;
-        return 0;
-    }
-    return (size_t)n;
-}
-
-static bool read_header(TraceReader *reader, Err *err)
-{
-    uint8_t bytes[TRACE_HEADER_SIZE];
-    size_t len = read_bytes(reader, 0, bytes, sizeof(bytes));
-
-    if (reader->stats.failed) {
-        err_set(err, ERR_IO, "it cannot be read");
-        return false;
-    }
-    if (!check_header(bytes, len, err)) {
-        return false;
-    }
-    parse_header(&reader->info, bytes);
-    reader->offset = TRACE_HEADER_SIZE;
-    return true;
-}
 
 TraceReader *trace_reader_new(const TraceSource *source, uint32_t contents,
                               Err *err)
@@ -165,12 +71,12 @@ TraceReader *trace_reader_new(const TraceSource *source, uint32_t contents,
         err_set(err, ERR_NOMEM, "out of memory");
         return NULL;
     }
-    reader->source = *source;
+    reader->chunks.source = *source;
     reader->contents = contents;
     reader->unknown_line.kind = IRQLOG_SOFTWARE;
     reader->unknown_line.path = UNKNOWN;
     reader->unknown_thread.name = "";
-    if (!read_header(reader, err)) {
+    if (!trace_chunks_begin(&reader->chunks, &reader->info, err)) {
         trace_reader_free(reader);
         return NULL;
     }
@@ -203,109 +109,7 @@ const TraceInfo *trace_reader_info(const TraceReader *reader)
 
 const TraceReadStats *trace_reader_stats(const TraceReader *reader)
 {
-    return &reader->stats;
-}
-
-/* Finding chunks. */
-
-static bool is_chunk_header(const uint8_t *bytes)
-{
-    return load_le32(bytes) == TRACE_CHUNK_MARKER &&
-           load_le32(bytes + 8) <= TRACE_CHUNK_MAX &&
-           load_le32(bytes + 20) == pack_crc32(bytes, 20);
-}
-
-/* Where in @len bytes a chunk may begin; @len when nowhere. */
-static size_t find_chunk_header(const uint8_t *bytes, size_t len)
-{
-    size_t i;
-
-    for (i = 0; i + TRACE_CHUNK_HEADER_SIZE <= len; i++) {
-        if (bytes[i] == (TRACE_CHUNK_MARKER & 0xff) &&
-            is_chunk_header(bytes + i)) {
-            return i;
-        }
-    }
-    return len;
-}
-
-/* Behind damage: go to the next chunk; false when there is none. */
-static bool search_chunk(TraceReader *reader)
-{
-    enum { KEEP = TRACE_CHUNK_HEADER_SIZE - 1 };
-    size_t len;
-    size_t at;
-
-    for (;;) {
-        len = read_bytes(reader, reader->offset, reader->search,
-                         SEARCH_SIZE);
-        at = find_chunk_header(reader->search, len);
-        if (at < len) {
-            reader->offset += at;
-            reader->stats.bytes_skipped += at;
-            return true;
-        }
-        if (len < SEARCH_SIZE) {
-            reader->offset += len;
-            reader->stats.bytes_skipped += len;
-            return false;
-        }
-        reader->offset += len - KEEP;
-        reader->stats.bytes_skipped += len - KEEP;
-    }
-}
-
-static void count_missing(TraceReader *reader, uint32_t number)
-{
-    if (number > reader->next_number) {
-        reader->stats.chunks_missing += number - reader->next_number;
-    }
-    reader->next_number = number + 1;
-}
-
-typedef enum Load {
-    LOAD_OK,
-    LOAD_AGAIN,         /* there was damage; it is behind us */
-    LOAD_END,
-} Load;
-
-/* The chunk whose header is sound. */
-static Load load_payload(TraceReader *reader, const uint8_t *header)
-{
-    size_t len = load_le32(header + 8);
-    size_t got = read_bytes(reader, reader->offset + TRACE_CHUNK_HEADER_SIZE,
-                            reader->payload, len);
-
-    if (got < len) {
-        reader->stats.cut = !reader->stats.failed;
-        return LOAD_END;
-    }
-    reader->offset += TRACE_CHUNK_HEADER_SIZE + len;
-    if (pack_crc32(reader->payload, len) != load_le32(header + 16)) {
-        reader->stats.bytes_skipped += TRACE_CHUNK_HEADER_SIZE + len;
-        return LOAD_AGAIN;
-    }
-    count_missing(reader, load_le32(header + 12));
-    memset(&reader->chunk, 0, sizeof(reader->chunk));
-    reader->chunk.kind = load_le32(header + 4);
-    reader->chunk.from.p = reader->payload;
-    reader->chunk.from.end = reader->payload + len;
-    return LOAD_OK;
-}
-
-static Load load_chunk(TraceReader *reader)
-{
-    uint8_t header[TRACE_CHUNK_HEADER_SIZE];
-    size_t len = read_bytes(reader, reader->offset, header, sizeof(header));
-
-    if (len < sizeof(header)) {
-        reader->stats.cut = len > 0;
-        return LOAD_END;
-    }
-    if (!is_chunk_header(header)) {
-        return search_chunk(reader) ? LOAD_AGAIN : LOAD_END;
-    }
-    return load_payload(reader, header);
+    return &reader->chunks.stats;
 }
 
 /* What chunks tell of threads, lines and the like. */
@@ -751,7 +555,7 @@ static void take_end(TraceReader *reader, TraceItem *item)
     item->end.sched_lost = unpack_number(from);
     item->end.irq_lost = unpack_number(from);
     if (!from->bad) {
-        reader->stats.ended = true;
+        reader->chunks.stats.ended = true;
     }
 }
 
@@ -801,7 +605,7 @@ static bool next_in_chunk(TraceReader *reader, TraceItem *item)
     while (take && from->p < from->end) {
         take(reader, item);
         if (from->bad) {
-            reader->stats.chunks_malformed++;
+            reader->chunks.stats.chunks_malformed++;
             break;
         }
         if (is_wanted(reader, item)) {
@@ -832,27 +636,34 @@ static void take_tables(TraceReader *reader)
         take_all(reader, take_host_thread);
         break;
     default:
-        reader->stats.chunks_unknown +=
+        reader->chunks.stats.chunks_unknown +=
             reader->chunk.kind == 0 ||
             reader->chunk.kind > TRACE_CHUNK_RUNNING;
         return;
     }
-    reader->stats.chunks_malformed += reader->chunk.from.bad;
+    reader->chunks.stats.chunks_malformed += reader->chunk.from.bad;
     reader->chunk.from.p = reader->chunk.from.end;
+}
+
+/* Go to the next chunk; false when there is none. */
+static bool begin_chunk(TraceReader *reader)
+{
+    TraceChunks *chunks = &reader->chunks;
+
+    if (chunks->stats.ended || !trace_chunks_next(chunks)) {
+        return false;
+    }
+    memset(&reader->chunk, 0, sizeof(reader->chunk));
+    reader->chunk.kind = chunks->kind;
+    reader->chunk.from.p = chunks->payload;
+    reader->chunk.from.end = chunks->payload + chunks->len;
+    return true;
 }
 
 bool trace_reader_next(TraceReader *reader, TraceItem *item)
 {
-    Load load;
-
     while (!next_in_chunk(reader, item)) {
-        if (reader->stats.ended) {
-            return false;
-        }
-        do {
-            load = load_chunk(reader);
-        } while (load == LOAD_AGAIN);
-        if (load == LOAD_END) {
+        if (!begin_chunk(reader)) {
             return false;
         }
         take_tables(reader);

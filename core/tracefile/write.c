@@ -5,7 +5,9 @@
  */
 #include "tracefile/write.h"
 
+#include "tracefile/header.h"
 #include "tracefile/pack.h"
+#include "tracefile/write-thread.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +29,6 @@ typedef struct Chunk {
     uint8_t bytes[TRACE_CHUNK_HEADER_SIZE + PAYLOAD_SIZE];
 } Chunk;
 
-/* What a guest thread is; without padding, as it is hashed and compared. */
-typedef struct Thread {
-    uint64_t thread;
-    uint64_t process;
-    uint32_t pid, tid;
-    uint32_t has;
-    uint32_t reserved;
-    char image[SCHEDLOG_IMAGE_SIZE];
-    char name[SCHEDLOG_NAME_SIZE];
-} Thread;
-
-_Static_assert(sizeof(Thread) == 128, "hashed as 16 words");
-
 /* The last switch of a vCPU. */
 typedef struct Last {
     bool known;
@@ -56,7 +45,7 @@ struct TraceWriter {
     uint32_t generation;    /* of thread ids */
     uint32_t n_threads;
     Chunk threads, sched, lines, host_threads, objects, irq, other;
-    Thread thread[TRACE_MAX_THREADS + 1];
+    WriteThread thread[TRACE_MAX_THREADS + 1];
     uint16_t cells[THREAD_CELLS];       /* ids by hash; 0: free */
     bool line_known[IRQLOG_MAX_LINES];
     IrqlogLineInfo line[IRQLOG_MAX_LINES];
@@ -190,41 +179,6 @@ static bool make_room(TraceWriter *writer, Chunk *chunk, Err *err)
            flush_chunk(writer, chunk, err);
 }
 
-/* The file's header. */
-
-static void put_text(uint8_t *to, const char *from, size_t size)
-{
-    memcpy(to, from, strnlen(from, size - 1));
-}
-
-static void fill_header(uint8_t *bytes, const TraceInfo *info)
-{
-    Packer to = { .p = bytes, .end = bytes + TRACE_HEADER_SIZE };
-
-    memset(bytes, 0, TRACE_HEADER_SIZE);
-    memcpy(to.p, TRACE_MAGIC, 8);
-    to.p += 8;
-    pack_fixed32(&to, TRACE_VERSION);
-    pack_fixed32(&to, TRACE_HEADER_SIZE);
-    pack_fixed32(&to, info->n_vcpus);
-    pack_fixed32(&to, info->contents);
-    pack_fixed64(&to, info->monotonic_ns);
-    pack_fixed64(&to, info->realtime_ns);
-    pack_fixed64(&to, info->tsc);
-    pack_fixed64(&to, info->load_base);
-    pack_fixed32(&to, info->pid);
-    pack_fixed32(&to, info->poll_hz);
-    pack_fixed32(&to, info->exact);
-    pack_fixed32(&to, info->part);
-    put_text(bytes + 80, info->build_id, sizeof(info->build_id));
-    put_text(bytes + 128, info->exe, sizeof(info->exe));
-    put_text(bytes + 640, info->qemu_version, sizeof(info->qemu_version));
-    put_text(bytes + 704, info->vm_name, sizeof(info->vm_name));
-    put_text(bytes + 832, info->options, sizeof(info->options));
-    to.p = bytes + TRACE_HEADER_SIZE - 4;
-    pack_fixed32(&to, pack_crc32(bytes, TRACE_HEADER_SIZE - 4));
-}
-
 /* Threads. */
 
 static void forget_threads(TraceWriter *writer)
@@ -239,62 +193,6 @@ static void forget_threads(TraceWriter *writer)
     }
 }
 
-static void thread_of(const SchedlogEvent *event, Thread *thread)
-{
-    memset(thread, 0, sizeof(*thread));
-    thread->thread = event->thread;
-    thread->has = event->has & TRACE_THREAD_BITS;
-    if (thread->has & SCHEDLOG_HAS_PROCESS) {
-        thread->process = event->process;
-    }
-    if (thread->has & SCHEDLOG_HAS_IDS) {
-        thread->pid = event->pid;
-        thread->tid = event->tid;
-    }
-    if (thread->has & SCHEDLOG_HAS_IMAGE) {
-        memcpy(thread->image, event->image,
-               strnlen(event->image, sizeof(thread->image) - 1));
-    }
-    if (thread->has & SCHEDLOG_HAS_NAME) {
-        memcpy(thread->name, event->name,
-               strnlen(event->name, sizeof(thread->name) - 1));
-    }
-}
-
-static size_t hash_thread(const Thread *thread)
-{
-    uint64_t words[sizeof(*thread) / 8];
-    uint64_t hash = 0;
-    size_t i;
-
-    memcpy(words, thread, sizeof(words));
-    for (i = 0; i < sizeof(words) / 8; i++) {
-        hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15;
-        hash ^= hash >> 29;
-    }
-    return (size_t)(hash >> 32) % THREAD_CELLS;
-}
-
-static void pack_thread(Packer *to, uint32_t id, const Thread *thread)
-{
-    pack_number(to, id);
-    pack_number(to, thread->has);
-    pack_fixed64(to, thread->thread);
-    if (thread->has & SCHEDLOG_HAS_PROCESS) {
-        pack_fixed64(to, thread->process);
-    }
-    if (thread->has & SCHEDLOG_HAS_IDS) {
-        pack_number(to, thread->pid);
-        pack_number(to, thread->tid);
-    }
-    if (thread->has & SCHEDLOG_HAS_IMAGE) {
-        pack_string(to, thread->image);
-    }
-    if (thread->has & SCHEDLOG_HAS_NAME) {
-        pack_string(to, thread->name);
-    }
-}
-
 /* Which ids a chunk speaks of stands in front of its entries. */
 static void pack_generation(TraceWriter *writer, Chunk *chunk)
 {
@@ -303,7 +201,7 @@ static void pack_generation(TraceWriter *writer, Chunk *chunk)
     }
 }
 
-static bool add_thread(TraceWriter *writer, const Thread *thread,
+static bool add_thread(TraceWriter *writer, const WriteThread *thread,
                        size_t cell, uint32_t *id, Err *err)
 {
     if (!make_room(writer, &writer->threads, err)) {
@@ -313,7 +211,7 @@ static bool add_thread(TraceWriter *writer, const Thread *thread,
     writer->thread[*id] = *thread;
     writer->cells[cell] = (uint16_t)*id;
     pack_generation(writer, &writer->threads);
-    pack_thread(&writer->threads.pack, *id, thread);
+    write_thread_pack(&writer->threads.pack, *id, thread);
     writer->threads.entries++;
     return true;
 }
@@ -322,11 +220,11 @@ static bool add_thread(TraceWriter *writer, const Thread *thread,
 static bool find_thread(TraceWriter *writer, const SchedlogEvent *event,
                         uint32_t *id, Err *err)
 {
-    Thread thread;
+    WriteThread thread;
     size_t cell;
 
-    thread_of(event, &thread);
-    for (cell = hash_thread(&thread); writer->cells[cell];
+    write_thread_of(event, &thread);
+    for (cell = write_thread_hash(&thread) % THREAD_CELLS; writer->cells[cell];
          cell = (cell + 1) % THREAD_CELLS) {
         *id = writer->cells[cell];
         if (!memcmp(&writer->thread[*id], &thread, sizeof(thread))) {
@@ -341,7 +239,8 @@ static bool find_thread(TraceWriter *writer, const SchedlogEvent *event,
         return false;
     }
     forget_threads(writer);
-    return add_thread(writer, &thread, hash_thread(&thread), id, err);
+    return add_thread(writer, &thread,
+                      write_thread_hash(&thread) % THREAD_CELLS, id, err);
 }
 
 /* Switches. */
@@ -519,7 +418,7 @@ bool trace_writer_begin(TraceWriter *writer, const TraceInfo *info, Err *err)
     memset(writer->host_thread_known, 0, sizeof(writer->host_thread_known));
     clear_chunks(writer);
     forget_threads(writer);
-    fill_header(header, info);
+    trace_header_pack(header, info);
     return hand_on(writer, header, sizeof(header), err) &&
            write_running(writer, err);
 }

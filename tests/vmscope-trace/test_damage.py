@@ -95,15 +95,26 @@ def test_damaged():
 
 
 def test_hole():
-    """Zeroes in the middle, as of a disk that lost a block."""
+    """Zeroes in the middle, as of a disk that lost a block.
+
+    What was there is counted as lost, and who ran meanwhile is not known.
+    """
     data = recording(events=30000)
+    whole = counts(written(data))
+    busy = report(written(data))['busy-ns']
     middle = len(data) // 2
     data[middle:middle + 4096] = bytes(4096)
     path = use_all_ways(data)
+    result = vmscope('report', path)
+    check('count as lost' in result.err, result.err)
     found = counts(path)
-    check(found['switch'] + found['irq'] > 10000, f'{found}')
-    # behind the hole who runs is not known: time is, and says so
-    check(report(path)['unknown-ns'] > 0, 'unknown time')
+    for kind, lost in (('switch', 'lost-switches'), ('irq', 'lost-irqs')):
+        same(found[kind] + found[lost], whole[kind], f'{kind} and lost ones')
+    check(found['lost-switches'] + found['lost-irqs'] > 100, f'{found}')
+    figures = report(path)
+    same(figures['switches-lost'], found['lost-switches'], 'switches-lost')
+    check(figures['unknown-ns'] > 1000000 and figures['busy-ns'] < busy,
+          f'{figures["unknown-ns"]} ns are unknown')
 
 
 def test_garbage():

@@ -144,8 +144,49 @@ static void fetch(TraceInput *input, unsigned reader)
     }
 }
 
+/* Events are missing in front of the one that comes next. */
+static const TraceItem *make_lost(TraceInput *input, unsigned reader,
+                                  uint64_t seq, uint64_t to_ns)
+{
+    TraceLost *lost = &input->made.lost;
+
+    input->made.type = TRACE_ITEM_LOST;
+    lost->contents = reader == SCHED ? TRACE_SCHED : TRACE_IRQ;
+    lost->first_seq = input->expected[reader];
+    lost->count = seq - lost->first_seq;
+    lost->from_ns = input->last_ns[reader];
+    lost->to_ns = to_ns;
+    input->n_made += lost->count;
+    input->expected[reader] = seq;
+    return &input->made;
+}
+
+/* The item that comes next, or what is missing in front of it. */
+static const TraceItem *check_number(TraceInput *input, unsigned reader)
+{
+    const TraceItem *item = &input->item[reader];
+    uint64_t *expected = &input->expected[reader];
+    uint64_t seq;
+
+    if (item->type == TRACE_ITEM_LOST) {
+        *expected = item->lost.first_seq + item->lost.count;
+        return item;
+    }
+    if (item->type != TRACE_ITEM_SCHED && item->type != TRACE_ITEM_IRQ) {
+        return item;
+    }
+    seq = item->type == TRACE_ITEM_SCHED ? item->sched.seq : item->irq.seq;
+    if (*expected && seq > *expected) {
+        return make_lost(input, reader, seq, trace_item_ns(item));
+    }
+    *expected = seq + 1;
+    input->last_ns[reader] = trace_item_ns(item);
+    return item;
+}
+
 const TraceItem *trace_input_next(TraceInput *input)
 {
+    const TraceItem *item;
     unsigned i;
     unsigned first;
 
@@ -163,8 +204,11 @@ const TraceItem *trace_input_next(TraceInput *input)
     first = !input->ready[SCHED] ||
             (input->ready[IRQ] && trace_item_ns(&input->item[IRQ]) <=
                                   trace_item_ns(&input->item[SCHED]));
-    input->given = (int)first;
-    return &input->item[first];
+    item = check_number(input, first);
+    if (item != &input->made) {
+        input->given = (int)first;
+    }
+    return item;
 }
 
 void trace_input_tell_damage(const TraceInput *input)
@@ -186,6 +230,10 @@ void trace_input_tell_damage(const TraceInput *input)
     if (stats->chunks_malformed) {
         message("%s: %" PRIu64 " pieces make no sense; the rest of them is "
                 "left out", input->path, stats->chunks_malformed);
+    }
+    if (input->n_made) {
+        message("%s: %" PRIu64 " events are missing that it says nothing of; "
+                "they count as lost", input->path, input->n_made);
     }
     if (stats->chunks_unknown) {
         message("%s: %" PRIu64 " pieces are of a kind that this program does "

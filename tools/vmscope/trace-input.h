@@ -2,7 +2,9 @@
  * trace-input: a recording, its events in the order of time.
  *
  * Reads the file twice at once, for switches and for interrupts, and gives
- * the earlier event of the two: memory does not grow with the file.
+ * the earlier event of the two: memory does not grow with the file.  Events
+ * that are missing without the file saying so, because it is damaged, become
+ * lost ones: their numbers tell.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,6 +22,10 @@ typedef struct TraceInput {
     TraceItem item[2];
     bool ready[2];          /* the item is the next one of its reader */
     bool over[2];
+    uint64_t expected[2];   /* number of the next event; 0: not known */
+    uint64_t last_ns[2];    /* time of the last one */
+    TraceItem made;         /* lost events that were not told of */
+    uint64_t n_made;        /* events in all of those */
     int given;              /* whose item was given last; -1: nobody's */
     bool has_end;
     TraceEnd end;
