@@ -152,7 +152,11 @@ class Traced:
                            max_entries=PAGE)
             if not got:
                 return
-            self.entries += got
+            times = [e["timestamp-ns"] for e in got]
+            self.report.true("a page is not in order of time",
+                             times == sorted(times))
+            # Two vCPUs may take number and time in different orders.
+            self.entries += sorted(got, key=lambda e: e["seq"])
             self.after = max(e["seq"] for e in got)
             if len(got) < PAGE:
                 return
