@@ -14,11 +14,10 @@ from harness import BUILD, QEMU, Skip, TOP, wait_for
 
 sys.path.append(os.path.join(TOP, 'tests', 'guest'))
 import qemurun          # noqa: E402
-from guestram import Fault, Ram     # noqa: E402
+from guestram import Ram            # noqa: E402
 from truth import THREAD, Truth     # noqa: E402
 
 ROM = os.environ.get('VMSCOPE_NT_ROM', os.path.join(BUILD, 'guest', 'nt.rom'))
-IDLE = 0
 
 
 class Guest:
@@ -96,9 +95,3 @@ class Guest:
                  if o.live and not o.unlinked]
         return ({o.address: o for o in there if o.kind != THREAD},
                 {o.address: o for o in there if o.kind == THREAD})
-
-    def name(self, thread):
-        """A thread's name, None when it has none or it cannot be read."""
-        if not thread.name or thread.unreadable or not thread.name_bytes:
-            return None
-        return thread.name_bytes
