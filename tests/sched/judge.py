@@ -71,6 +71,8 @@ class Judge:
         self.tolerance = story.tolerance_ns + SLACK_NS
         self.result = Result()
         self.texts = {}
+        self.lives_at = collections.Counter(
+            life.object.address for life in story.lives.values())
         self.last = {}              # vCPU: (entry, record index)
 
     def lacks(self, entry, what, count=True):
@@ -132,6 +134,8 @@ class Judge:
     def judge_identity(self, cpu, entry, may):
         """Any of the objects it may be must fit in everything"""
         best = None
+        if self.lives_at[entry["thread-pointer"]] > 1:
+            self.result.counts["reused"] += 1
         for serial in {cpu.thread(i)[1] for i in may}:
             faults = self.object_faults(entry, serial)
             if best is None or len(faults) < len(best):

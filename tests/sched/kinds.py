@@ -153,7 +153,7 @@ def measure_entries(run, story, judging, status):
     counts = judging.result.counts
     run.measure("attribution", samples=traced.looks(status),
                 entries=judging.result.entries, switches=story.count(),
-                names=counts["thread names"],
+                names=counts["thread names"], reused=counts["reused"],
                 wrong=sum(n for k, n in counts.items()
                           if k.startswith("wrong ")),
                 not_judged=counts["thread names not judged"]

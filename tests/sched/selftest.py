@@ -239,6 +239,8 @@ def test_judge(check):
     good = perfect(s)
     result = judged(s, good)
     check("right entries are right", not result.faults, result.faults)
+    check("threads in used memory are counted",
+          result.counts["reused"] == 2, result.counts)
     check("finer checks are made", result.counts["fine checks"] > 20
           and not result.counts["fine misses"], result.counts)
     for name, kind, change in WRONG:

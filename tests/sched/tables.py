@@ -45,16 +45,17 @@ def percent(part, whole):
 def attribution(rows):
     lines = [(f"{group} {accel}", len(mine), total(mine, "samples"),
               total(mine, "entries"), total(mine, "names"),
+              total(mine, "reused"),
               total(mine, "wrong"), total(mine, "not_judged"),
               total(mine, "switches"), total(mine, "serials"),
               max(r["tolerance_ns"] for r in mine))
              for (group, accel), mine in groups(rows, "group", "accel")]
     if rows:
         lines.append(("total", len(rows), *(total(rows, k) for k in (
-            "samples", "entries", "names", "wrong", "not_judged", "switches",
-            "serials")), max(r["tolerance_ns"] for r in rows)))
+            "samples", "entries", "names", "reused", "wrong", "not_judged",
+            "switches", "serials")), max(r["tolerance_ns"] for r in rows)))
     return table("attribution", ("", "runs", "samples", "entries", "names",
-                                 "wrong", "not judged", "switches",
+                                 "reused memory", "wrong", "not judged", "switches",
                                  "objects", "worst tolerance ns"), lines)
 
 
