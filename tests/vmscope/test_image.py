@@ -152,9 +152,17 @@ def test_in_user_mode_behind_kva_shadow():
     same_vcpus(found, guest)
 
 
-def test_same_as_live():
+def test_same_as_live_tcg():
+    same_as_live('tcg')
+
+
+def test_same_as_live_kvm():
+    same_as_live('kvm')
+
+
+def same_as_live(accel):
     """What the live trace says of the same instant: nothing differs."""
-    guest = Guest('build=26100', 2)
+    guest = Guest('build=26100', 2, accel)
     guest.trace()
     guest.stop_at_rest()
     newest = []
