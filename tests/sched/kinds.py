@@ -162,6 +162,10 @@ def measure_entries(run, story, judging, status):
                 fine_misses=counts["fine misses"],
                 serials=len(story.lives),
                 tolerance_ns=round(judging.tolerance))
+    vcpus = status["vcpus"]
+    run.measure("hook", exits=sum(v["samples-exit"] for v in vcpus),
+                cost_ns=sum(v["cost-ns"] for v in vcpus),
+                longest_ns=max(v["longest-ns"] for v in vcpus))
 
 
 def within(story, entries):

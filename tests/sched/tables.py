@@ -89,6 +89,20 @@ def detection(rows):
                   "reads", "longest on a vCPU us"), lines)
 
 
+def hook(rows):
+    """Under KVM alone; a vCPU's thread that is held up is in it, too"""
+    lines = []
+    for (group, accel), mine in groups(rows, "group", "accel"):
+        mine = [r for r in mine if r["exits"]]
+        if mine:
+            lines.append((f"{group} {accel}", len(mine), total(mine, "exits"),
+                          spread(r["cost_ns"] / r["exits"] for r in mine),
+                          spread(r["longest_ns"] / 1000 for r in mine)))
+    return table("on a vCPU's thread at exits, by the status (best / median "
+                 "/ worst)", ("", "runs", "exits", "ns an exit",
+                              "longest us"), lines)
+
+
 def sources(rows):
     lines = []
     for (name,), mine in groups(rows, "name"):
@@ -112,7 +126,8 @@ def hostile(rows):
 
 
 TABLES = {"attribution": attribution, "share": shares,
-          "detection": detection, "sources": sources, "hostile": hostile}
+          "detection": detection, "hook": hook, "sources": sources,
+          "hostile": hostile}
 
 
 def all_tables(measured):
