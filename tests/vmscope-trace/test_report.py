@@ -83,6 +83,41 @@ def test_figures():
             check(len(figures['threads']) > 5, 'there are threads')
 
 
+def ready_waits(path):
+    """From leaving a vCPU ready to coming back to any."""
+    since = {}
+    waits = []
+    running = {}
+    for row in rows(path):
+        if row['event'] == 'unknown':
+            since.clear()
+            running[row['vcpu']] = None
+        if row['event'] != 'switch':
+            continue
+        now = int(row['monotonic_ns'])
+        old = row['old_thread_pointer']
+        if old and old == running.get(row['vcpu']) and \
+                row['old_state'] in ('1', '3', '7'):
+            since[old] = now
+        running[row['vcpu']] = row['thread_pointer']
+        if row['thread_pointer'] in since:
+            waits.append(now - since.pop(row['thread_pointer']))
+    return [ns for ns in waits if ns]
+
+
+def test_ready_waits():
+    for seed in (1, 2):
+        path = trace(events=6000, seed=seed)
+        figures = report(path)['ready-to-running']
+        waits = ready_waits(path)
+        same((figures['count'], figures['sum-ns'], figures['max-ns']),
+             (len(waits), sum(waits), max(waits)), 'waits')
+    # where a thread may have run unseen, its wait is not counted
+    path = trace(events=6000, missed=1)
+    certain = report(path)['ready-to-running']['count']
+    check(0 < certain < len(ready_waits(path)), f'{certain} waits')
+
+
 def test_sums():
     """No time is counted twice, and none goes missing."""
     for options in ({}, {'lost': 1}, {'missed': 1, 'vcpus': 7}):

@@ -238,14 +238,30 @@ static void count_wait(ReportWait *wait, uint64_t ns)
     }
 }
 
+/*
+ * Whether the thread may have run meanwhile, unseen: its own counter tells, or
+ * else whether any vCPU had switches that were not seen.
+ */
+static bool may_have_run(const ReportStats *stats, const ReportThread *thread,
+                         const SchedlogEvent *event)
+{
+    if (event->has & SCHEDLOG_HAS_SWITCHES && thread->has_count) {
+        return event->switches - thread->count != 1;
+    }
+    return stats->missed_ns >= thread->off_ns && stats->missed_ns;
+}
+
 /* How long the thread that comes had been away, where that is known. */
 static void come_back(ReportStats *stats, ReportThread *thread,
                       const SchedlogEvent *event)
 {
     uint64_t off_ns = thread->off_ns;
+    bool unseen = may_have_run(stats, thread, event);
 
     thread->off_ns = 0;
-    if (!off_ns || thread->epoch != stats->epoch || event->missed ||
+    thread->has_count = event->has & SCHEDLOG_HAS_SWITCHES;
+    thread->count = event->switches;
+    if (!off_ns || unseen || thread->epoch != stats->epoch || event->missed ||
         event->time_ns <= off_ns || !report_is_inside(stats, off_ns)) {
         return;
     }
@@ -302,6 +318,9 @@ static void count_switch(ReportStats *stats, ReportVcpu *vcpu,
     vcpu->switches++;
     vcpu->missed += event->missed;
     stats->missed += event->missed;
+    if (event->missed) {
+        stats->missed_ns = event->time_ns;
+    }
     stats->missed_known += (event->has & SCHEDLOG_HAS_MISSED) != 0;
 }
 

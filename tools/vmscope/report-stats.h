@@ -48,6 +48,8 @@ typedef struct ReportThread {
     uint32_t last_vcpu;         /* + 1; 0: none yet */
     uint32_t epoch;             /* what follows is of; see ReportStats */
     uint64_t off_ns;            /* since when it does not run; 0: not known */
+    uint32_t count;             /* KTHREAD.ContextSwitches, when it came */
+    bool has_count;
     bool off_ready;             /* though it could */
     bool off_waits;             /* for what off_reason says */
     uint8_t off_reason;
@@ -131,6 +133,7 @@ typedef struct ReportStats {
     uint64_t switches;
     uint64_t missed;
     uint64_t missed_known;      /* switches that told of missed ones */
+    uint64_t missed_ns;         /* when some were told of last */
     uint64_t sched_lost;
     uint64_t interrupts;
     uint64_t irq_lost;
