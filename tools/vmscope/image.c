@@ -13,13 +13,14 @@
 
 #include "common/message.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* How many page tables of a file are tried. */
-enum { SEARCH_MAX_DETECTIONS = 64 };
+/* How many page tables of a file are tried, and when progress is shown. */
+enum { SEARCH_MAX_DETECTIONS = 64, SEARCH_PROGRESS_PAGES = 1 << 16 };
 
 typedef struct ImageOptions {
     const char *registers;
@@ -88,6 +89,21 @@ static bool try_root(Image *image, const WinosOptions *options, uint64_t cr3)
                         &image->result, image->cpus, &err);
 }
 
+/* On a terminal, how far a search is; every so often, and at its end. */
+static void show_progress(uint64_t done, uint64_t all)
+{
+    static int on_terminal = -1;
+
+    if (on_terminal < 0) {
+        on_terminal = isatty(STDERR_FILENO);
+    }
+    if (on_terminal && done == all) {
+        fputs("\r      \r", stderr);
+    } else if (on_terminal && done % SEARCH_PROGRESS_PAGES == 0) {
+        fprintf(stderr, "\r%3.0f %%", (double)done * 100 / (double)all);
+    }
+}
+
 /*
  * Each vCPU may have stopped in user mode, under page tables that hide the
  * kernel.  A file can be searched for others.  Its parts may all be the same
@@ -96,30 +112,31 @@ static bool try_root(Image *image, const WinosOptions *options, uint64_t cr3)
 static bool look_everywhere(Image *image, const WinosOptions *options)
 {
     Dump *dump = &image->dump;
-    uint64_t pages = dump->file_size / GMEM_PAGE;
+    const uint64_t all = dump->file_size / GMEM_PAGE;
+    uint64_t pages = all;
     GmemSpace space = { &dump->mem, 0, dump->regs[0].la57 ? 5 : 4 };
     unsigned tries = SEARCH_MAX_DETECTIONS;
+    bool found = false;
     unsigned p;
 
     message("the vCPUs' page tables show no kernel: searching the whole file "
             "for others");
-    for (p = 0; p < dump->n_parts; p++) {
+    for (p = 0; p < dump->n_parts && !found; p++) {
         const DumpPart *part = &dump->parts[p];
         uint64_t at;
 
-        for (at = 0; at < part->size && pages && tries; at += GMEM_PAGE) {
-            pages--;
+        for (at = 0; at < part->size && pages && tries && !found;
+             at += GMEM_PAGE) {
+            show_progress(all - pages--, all);
             space.cr3 = part->gpa + at;
-            if (!is_root(&space)) {
-                continue;
-            }
-            tries--;
-            if (try_root(image, options, space.cr3)) {
-                return true;
+            if (is_root(&space)) {
+                tries--;
+                found = try_root(image, options, space.cr3);
             }
         }
     }
-    return false;
+    show_progress(all, all);
+    return found;
 }
 
 static bool look(Image *image, Err *err)
