@@ -61,13 +61,15 @@ typedef struct Maker {
 
 static void end_chunk(Maker *maker)
 {
-    uint8_t *payload = maker->chunk + TRACE_CHUNK_HEADER_SIZE;
-    Packer header = { maker->chunk + 8, payload, false };
+    uint8_t *payload;
+    Packer header;
     size_t len;
 
     if (!maker->chunk) {
         return;
     }
+    payload = maker->chunk + TRACE_CHUNK_HEADER_SIZE;
+    header = (Packer){ maker->chunk + 8, payload, false };
     len = (size_t)(maker->to.p - payload);
     pack_fixed32(&header, (uint32_t)len);
     pack_fixed32(&header, maker->number++);
