@@ -66,7 +66,9 @@ def test_loss_is_counted():
     figures = report(path)
     same(figures['switches-lost'], found['lost-switches'], 'switches-lost')
     same(figures['interrupts-lost'], found['lost-irqs'], 'interrupts-lost')
-    check(' LOST' in vmscope('report', path).out, 'the text tells of it')
+    result = vmscope('report', path)
+    check(' LOST' in result.out, 'the text tells of it')
+    same(result.err, '', 'what the file does not tell of itself')
 
 
 def test_200000_a_second():

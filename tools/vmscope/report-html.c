@@ -27,7 +27,7 @@
 /* Events that a browser still moves about in at ease. */
 enum { MAX_EVENTS = 5000000 };
 
-/* Flags of a switch; html/choose.js takes them apart. */
+/* Flags of a switch; html/draw.js takes them apart. */
 enum {
     FLAG_MISSED = 1 << 2,       /* below: SchedlogOrigin */
     SHIFT_OLD_STATE = 3,        /* + 1; 0: not known */

@@ -32,12 +32,6 @@ const STATES = ['Initialized', 'Ready', 'Running', 'Standby', 'Terminated',
 const ORIGINS = ['an exit', 'a poll', 'the switch itself'];
 const reasonNames = new Map(report['reason-names'].map((r) => [r.reason, r.name]));
 
-/* Flags of a switch, as report-html.c packs them. */
-const originOf = (flags) => flags & 3;
-const missedOf = (flags) => (flags >>> 2) & 1;
-const oldStateOf = (flags) => ((flags >>> 3) & 15) - 1;
-const oldReasonOf = (flags) => (flags >>> 7) - 1;
-
 function describeEnd(lane, index) {
     if (index + 1 >= lane.n || lane.thread[index + 1] === 0) {
         return 'until the end of what is known';

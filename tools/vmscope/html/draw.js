@@ -232,9 +232,18 @@ const isDimmed = (index) => {
            !(thread && !thread.idle && thread.process === state.picked);
 };
 
-function fillRun(x, y, width, height, index) {
+/* Flags of a switch, as report-html.c packs them. */
+const originOf = (flags) => flags & 3;
+const missedOf = (flags) => (flags >>> 2) & 1;
+const oldStateOf = (flags) => ((flags >>> 3) & 15) - 1;
+const oldReasonOf = (flags) => (flags >>> 7) - 1;
+
+/* Others ran in between, unseen. */
+const isUncertain = (lane, i) => i + 1 < lane.n && missedOf(lane.flags[i + 1]) === 1;
+
+function fillRun(x, y, width, height, index, pale) {
     const thread = threads.get(index);
-    context.globalAlpha = isDimmed(index) ? 0.16 : 1;
+    context.globalAlpha = isDimmed(index) ? 0.16 : pale ? 0.5 : 1;
     context.fillStyle = fillFor(thread ? thread.process : -1, context);
     context.fillRect(x, y, width, height);
     context.globalAlpha = 1;
@@ -245,7 +254,7 @@ function luminance(colour) {
     return (0.299 * (n >> 16) + 0.587 * (n >> 8 & 255) + 0.114 * (n & 255)) / 255;
 }
 
-function drawRunLabel(x, y, width, height, thread) {
+function drawRunLabel(x, y, width, height, thread, pale) {
     const left = Math.max(x, LABEL);
     const room = Math.min(x + width, canvas.clientWidth) - left - 8;
     if (room < 24) {
@@ -264,9 +273,11 @@ function drawRunLabel(x, y, width, height, thread) {
     }
     if (pattern) {
         context.fillStyle = colour;
+        context.globalAlpha = pale ? 0.5 : 1;
         context.fillRect(left + 2, y + 4, Math.min(textWidth + 4, room + 4), height - 8);
+        context.globalAlpha = 1;
     }
-    context.fillStyle = luminance(colour) > 0.45 ? '#10141a' : '#ffffff';
+    context.fillStyle = pale ? colours.text : luminance(colour) > 0.45 ? '#10141a' : '#ffffff';
     context.fillText(text, left + 4, y + height / 2 + 0.5);
 }
 
@@ -297,9 +308,10 @@ function drawOneRun(lane, i, x0, x1) {
         context.fillStyle = colours.edge;
         context.fillRect(x0, y + height - 2, x1 - x0, 2);
     } else {
-        fillRun(x0, y, Math.max(1, x1 - x0 - (x1 - x0 > 3 ? 0.6 : 0)), height, index);
+        fillRun(x0, y, Math.max(1, x1 - x0 - (x1 - x0 > 3 ? 0.6 : 0)), height, index,
+                isUncertain(lane, i));
         if (x1 - x0 > 34 && !isDimmed(index)) {
-            drawRunLabel(x0, y, x1 - x0, height, thread);
+            drawRunLabel(x0, y, x1 - x0, height, thread, isUncertain(lane, i));
         }
     }
 }

@@ -31,7 +31,7 @@ function makeNotes() {
     }
     if (report['switches-missed']) {
         note(`The guest counted ${formatCount(report['switches-missed'])} switches that were not seen; ` +
-             `${formatShare(report['uncertain-ns'], wallNs)} of the time is uncertain for that.`, true);
+             `${formatShare(report['uncertain-ns'], wallNs)} of the time is uncertain for that, and pale in the timeline.`, true);
     }
     if (!report.recording.finished) {
         note('The recording was not finished: its end is missing.', true);
