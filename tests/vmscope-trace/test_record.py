@@ -296,6 +296,23 @@ def test_duration():
          'why')
 
 
+def test_help():
+    """Of all three commands: complete, and within 80 columns."""
+    for command, options in (
+            ('record', ('--sched', '--irq', '--duration', '--rotate-size',
+                        '--output', '--irq-ring', '--qmp', '--libvirt')),
+            ('report', ('--json', '--html', '--since', '--top', '--window')),
+            ('export', ('--format', 'perfetto', 'json', 'csv', '--until'))):
+        result = vmscope(command, '--help')
+        same(result.err, '', 'messages')
+        wide = [line for line in result.out.splitlines() if len(line) > 80]
+        check(not wide, f'{wide}')
+        for word in options:
+            check(word in result.out, f'{command}: no {word}')
+        check('Examples:' in result.out and 'Exit status:' in result.out,
+              result.out)
+
+
 def test_wrong_usage():
     ring = Ring(events=1)
     for arguments, words in (

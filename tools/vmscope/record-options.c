@@ -41,7 +41,8 @@ static const Option options[] = {
       "no progress, and no summary at the end" },
     { .help = "The rings in between:" },
     { "entries", 0, OPTION_NUMBER, offsetof(RecordOptions, entries), "N",
-      "their capacity (32768 switches a vCPU, 262144 interrupts)",
+      "their capacity (32768 switches a vCPU, 262144\n"
+      "interrupts)",
       .min = 64, .max = 4194304 },
     { "ring-dir", 0, OPTION_TEXT, offsetof(RecordOptions, ring_dir), "DIR",
       "where QEMU can write and you can read\n"
@@ -61,7 +62,8 @@ static const Usage usage = {
     .operands = "[-- COMMAND...]",
     .about = "Keep a guest's thread switches and the interrupts QEMU raises "
              "in a file, until\nCOMMAND or the time has ended, or Ctrl-C. "
-             "The file is for vmscope report and\nvmscope export.\n",
+             "The file is for vmscope report and\nvmscope export. With a COMMAND, "
+             "the exit status is that of the command.\n",
     .options = options,
     .connects = true,
     .connect = offsetof(RecordOptions, connect),

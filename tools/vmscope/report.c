@@ -46,7 +46,7 @@ static const Option options[] = {
       "and what is from here on", .min = 1 },
     { "window", 0, OPTION_DURATION, offsetof(ReportOptions, window_ns),
       "TIME", "how soon behind an interrupt a thread must run to\n"
-      "count as its consequence (1ms)", .min = 1, .max = 10000000000 },
+      "be told as what came next (1ms)", .min = 1, .max = 10000000000 },
     {}
 };
 
