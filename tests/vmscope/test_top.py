@@ -125,6 +125,28 @@ def test_order_of_time_and_number():
                  f'time of vCPU {vcpu["vcpu"]}')
 
 
+def test_time_goes_on_between_questions():
+    """What comes after the status and before the query is counted once."""
+    world = World()
+    for number in range(1000):
+        at = world.now_ns - SECOND + number * 100 * MS
+        world.sched.add(at, vcpu=0, origin='poll', **SYSTEM)
+        world.sched.add(at + 60 * MS, vcpu=0, origin='poll', **idle(0))
+        if number % 7 == 0:
+            world.sched.add(at + 61 * MS, vcpu=1, origin='poll', **idle(1))
+    original = world.query_windows_sched_trace
+
+    def query(arguments):
+        world.now_ns += 330 * MS
+        return original(arguments)
+    world.query_windows_sched_trace = query
+    for interval in top(world, '--json', '-n', '5').objects():
+        same(interval['lost'], 0, 'lost')
+        for vcpu in interval['vcpus']:
+            same(vcpu['busy-ns'] + vcpu['idle-ns'], interval['interval-ns'],
+                 f'time of vCPU {vcpu["vcpu"]}')
+
+
 def test_missed_is_summed():
     interval = one(calm())
     same(interval['missed'], sum(v['missed'] for v in interval['vcpus']),

@@ -47,16 +47,29 @@ static json_t *query(SchedFeed *feed, json_t *arguments, Err *err)
 
 /* Who runs now. */
 
-static void take_baseline(SchedFeed *feed, const json_t *entries)
+/*
+ * Who ran at the time of the status: what came since belongs to the first
+ * interval.  Returns the number of the last entry taken, by number.
+ */
+static uint64_t take_baseline(SchedFeed *feed, const json_t *entries)
 {
+    SeqOrder order = seq_order_new(entries, 0);
+    uint64_t last = order.n ? order.list[0].seq - 1 : 0;
     SchedEntry entry;
     size_t i;
 
-    for (i = 0; i < json_array_size(entries); i++) {
-        if (sched_entry_read(&entry, json_array_get(entries, i))) {
-            shares_begin_with(&feed->shares, &entry);
+    for (i = 0; i < order.n; i++) {
+        if (!sched_entry_read(&entry, order.list[i].object)) {
+            continue;
         }
+        if (entry.time_ns > feed->shares.begin_ns) {
+            break;
+        }
+        last = entry.seq;
+        shares_begin_with(&feed->shares, &entry);
     }
+    seq_order_free(&order);
+    return last;
 }
 
 static bool is_seen(const SchedFeed *feed, uint64_t vcpu)
@@ -94,15 +107,6 @@ static bool ask_others(SchedFeed *feed, Err *err)
     return true;
 }
 
-static uint64_t last_seq(const json_t *entries)
-{
-    SeqOrder order = seq_order_new(entries, 0);
-    uint64_t last = order.n ? order.list[order.n - 1].seq : 0;
-
-    seq_order_free(&order);
-    return last;
-}
-
 static bool start(SchedFeed *feed, Err *err)
 {
     json_t *entries = query(feed, json_pack("{s:i}", "max-entries",
@@ -112,8 +116,7 @@ static bool start(SchedFeed *feed, Err *err)
         return false;
     }
     shares_begin(&feed->shares, sched_feed_now_ns(feed));
-    take_baseline(feed, entries);
-    feed->after = last_seq(entries);
+    feed->after = take_baseline(feed, entries);
     json_decref(entries);
     return !feed->after || ask_others(feed, err);
 }
