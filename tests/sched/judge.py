@@ -63,8 +63,13 @@ class Result:
 
 
 class Judge:
-    def __init__(self, story, skip=(), steady_ns=STEADY_NS, whole_from=0):
-        """@whole_from: the seq from which on nothing should be missing"""
+    def __init__(self, story, skip=(), steady_ns=STEADY_NS, whole_from=0,
+                 restarts=False):
+        """
+        @whole_from: the seq from which on nothing should be missing
+        @restarts: a vCPU may be lost and found again; then nobody ran before
+        """
+        self.restarts = restarts
         self.story, self.skip = story, set(skip)
         self.whole_from = whole_from
         self.steady_ns = steady_ns
@@ -235,6 +240,8 @@ class Judge:
         """Each entry is another, later switch than the one before it"""
         vcpu = entry["vcpu"]
         last = self.last.get(vcpu)
+        if self.restarts and "previous-thread-pointer" not in entry:
+            last = None
         index = may[0]
         if last:
             before, at = last

@@ -481,7 +481,8 @@ def judge_liar(run, status):
         return
     skip = {key for lie in lies for key in LIED_ABOUT.get(lie, ())}
     story = t.end_story()
-    judging = judge.Judge(story, skip | {"kthread-state", "idle"})
+    judging = judge.Judge(story, skip | {"kthread-state", "idle"},
+                          restarts=True)
     for entry in t.entries:
         judging.judge(entry)
     for text in judging.result.faults[:8]:

@@ -253,6 +253,11 @@ def test_judge(check):
         change(bad)
         result = judged(s, bad)
         check(name, result.counts["fine misses"], result.counts)
+    again = copy.deepcopy(good)
+    twice(again)
+    again[find(again, 0x3000) + 1].pop("previous-thread-pointer", None)
+    check("found again", not judged(s, again, restarts=True).faults
+          and judged(s, again).faults, "")
     lacking = copy.deepcopy(good)
     for e in lacking:
         e.pop("unique-process-id")

@@ -136,10 +136,10 @@ class Traced:
     def reset(self):
         """A reset, with the old truth wiped; entries until then are gone"""
         self.vm.stop()
-        self.page()
-        self.entries, self.recorder = [], None
         self.ram.map[BASE:BASE + 8] = bytes(8)
         self.vm.qmp("system_reset")
+        self.page()
+        self.entries, self.recorder = [], None
         self.first_switch = None
         self.vm.cont()
 
