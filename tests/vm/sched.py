@@ -3,14 +3,24 @@
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 
+import functools
 import os
+import subprocess
 
-from harness import BUILD, Machine, Skip, wait_for
+from harness import BUILD, QEMU, Machine, Skip, wait_for
 
 ROM = os.environ.get('VMSCOPE_NT_ROM', os.path.join(BUILD, 'guest', 'nt.rom'))
 SET = 'windows-sched-trace-set'
 QUERY = 'query-windows-sched-trace'
 STATUS = 'query-windows-sched-trace-status'
+
+
+@functools.lru_cache(None)
+def knows_kvm():
+    """Was this QEMU built with KVM?"""
+    done = subprocess.run([QEMU, '-accel', 'help'], check=True, timeout=60,
+                          capture_output=True, text=True)
+    return 'kvm' in done.stdout.split()
 
 
 def guest(config='build=26100', kvm=False, smp='2', memory='64',
@@ -24,6 +34,8 @@ def guest(config='build=26100', kvm=False, smp='2', memory='64',
     if kvm:
         if not os.access('/dev/kvm', os.R_OK | os.W_OK):
             raise Skip('there is no /dev/kvm here')
+        if not knows_kvm():
+            raise Skip(f'{QEMU} was built without KVM')
         arguments += ['-accel', 'kvm', '-cpu', 'qemu64,-pni']
     return arguments
 
