@@ -6,7 +6,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import time
 
-from harness import Machine, folder, wait_for
+from harness import Machine, QmpError, Skip, folder, wait_for
 from sched import (QUERY, SET, guest, offset, recorded, start, state, status,
                    trace, wait_for_state, wait_for_switches)
 
@@ -88,6 +88,39 @@ def test_migration_of_another_build():
     source.cmd('cont')
     wait_for_switches(source)
     assert recorded(source) > before and state(source) == 'active'
+    assert source.quit() == 0 and target.quit() == 0
+
+
+def allow_postcopy(machine):
+    try:
+        machine.cmd('migrate-set-capabilities', capabilities=[
+            {'capability': 'postcopy-ram', 'state': True}])
+    except QmpError as error:
+        raise Skip(f'no postcopy here: {error}') from error
+
+
+def test_migration_before_its_memory():
+    """Postcopy: the guest runs on the target, its memory comes later."""
+    source = start()
+    target = Machine(*guest(), '-incoming', 'defer')
+    for machine in (source, target):
+        allow_postcopy(machine)
+        machine.cmd(SET, enable=True)
+    wait_for_switches(source)
+    source.cmd('migrate-set-parameters', max_bandwidth=1 << 20)
+    uri = 'unix:' + os.path.join(folder(), 'migration')
+    target.cmd('migrate-incoming', uri=uri)
+    source.cmd('migrate', uri=uri)
+    wait_for('it to begin', lambda: source.cmd(
+        'query-migrate').get('status') == 'active')
+    source.cmd('migrate-start-postcopy')
+    wait_for_switches(target, 30)
+    source.cmd('migrate-set-parameters', max_bandwidth=1 << 30)
+    wait_for('migration', lambda: source.cmd(
+        'query-migrate').get('status') in ('completed', 'failed'), 60)
+    assert source.cmd('query-migrate')['status'] == 'completed'
+    wait_for_switches(target)
+    assert state(target) == 'active'
     assert source.quit() == 0 and target.quit() == 0
 
 
