@@ -12,6 +12,7 @@
 enum {
     MAX_TRIES = 4,          /* at one change */
     EXACT_TRIES = 256,      /* for busy, some microseconds */
+    OWN_TRIES = 100000,     /* the same, when it is for long */
 };
 
 /* What came of one try. */
@@ -26,9 +27,15 @@ typedef struct Look {
     WinschedOrigin origin;
     WinschedWindow window;
     WinschedSwitch event;
+    uint64_t stamp;         /* of the store; 0: when it is seen */
     bool counted;           /* the guest's counter could be read */
     uint32_t count;
 } Look;
+
+static uint64_t get(const _Atomic uint64_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
 
 /* Of figures that are written by one thread at a time. */
 static void add(_Atomic uint64_t *count, uint64_t n)
@@ -60,11 +67,9 @@ static inline void relax(void)
 #endif
 }
 
-static bool take(WinschedCpu *cpu, WinschedOrigin origin)
+static bool take(WinschedCpu *cpu, int tries)
 {
-    int tries = origin == WINSCHED_EXACT ? EXACT_TRIES : 1;
-
-    /* Pairs with the release in winsched_change(): all that is under busy. */
+    /* Pairs with the release in give_back(): all that is under busy. */
     while (atomic_flag_test_and_set_explicit(&cpu->busy,
                                              memory_order_acquire)) {
         if (--tries == 0) {
@@ -73,6 +78,12 @@ static bool take(WinschedCpu *cpu, WinschedOrigin origin)
         relax();
     }
     return true;
+}
+
+static void give_back(WinschedCpu *cpu)
+{
+    /* Pairs with the acquire in take(). */
+    atomic_flag_clear_explicit(&cpu->busy, memory_order_release);
 }
 
 /*
@@ -240,7 +251,7 @@ static Outcome see(const Winsched *ws, WinschedCpu *cpu, uint64_t *thread,
     good = winsched_thread_glimpse(&look->window, &ws->layout, *thread,
                                    &look->event.to);
     look->counted = read_counter(ws, cpu, &look->count);
-    look->event.stamp = ws->now(ws->opaque);
+    look->event.stamp = look->stamp ? look->stamp : ws->now(ws->opaque);
     if (!ws->current(ws->opaque, cpu, &now)) {
         winsched_fault(cpu);
         return NOTHING;
@@ -282,44 +293,165 @@ static void record(const Winsched *ws, WinschedCpu *cpu, Look *look)
     ws->record(ws->opaque, event);
 }
 
-/* Under busy. */
-static void look_closely(const Winsched *ws, WinschedCpu *cpu,
-                         uint64_t thread, WinschedOrigin origin)
+/*
+ * Under busy.
+ *
+ * Returns: false when there was a change that could not be recorded
+ */
+static bool look_closely(const Winsched *ws, WinschedCpu *cpu,
+                         uint64_t *thread, Look *look)
 {
     Outcome outcome = AGAIN;
-    Look look;
     int tries;
 
-    look.origin = origin;
     for (tries = 0; tries < MAX_TRIES && outcome == AGAIN; tries++) {
-        if (thread == atomic_load_explicit(&cpu->last,
-                                           memory_order_relaxed)) {
-            return;
+        if (*thread == atomic_load_explicit(&cpu->last,
+                                            memory_order_relaxed)) {
+            return true;
         }
-        outcome = see(ws, cpu, &thread, &look);
+        outcome = see(ws, cpu, thread, look);
         if (outcome == AGAIN) {
             add(&cpu->torn, 1);
         }
     }
     if (outcome == SEEN) {
-        record(ws, cpu, &look);
+        record(ws, cpu, look);
     }
+    return outcome == SEEN;
 }
 
 void winsched_change(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
                      WinschedOrigin origin)
 {
-    if (!take(cpu, origin)) {
+    int tries = origin == WINSCHED_EXACT ? EXACT_TRIES : 1;
+    Look look = { .origin = origin };
+
+    if (winsched_is_owned(cpu) || !take(cpu, tries)) {
         return;
     }
-    look_closely(ws, cpu, thread, origin);
-    /* Pairs with the acquire in take(). */
-    atomic_flag_clear_explicit(&cpu->busy, memory_order_release);
+    /* It may have become owned; then busy was taken and given back. */
+    if (!winsched_is_owned(cpu)) {
+        look_closely(ws, cpu, &thread, &look);
+    }
+    give_back(cpu);
 }
 
-static uint64_t get(const _Atomic uint64_t *count)
+/*
+ * Exact
+ *
+ * While a vCPU is owned, nobody but its own thread takes busy.
+ */
+
+/* Under busy; whatever stands there, the switch took place. */
+static void look_surely(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
+                        Look *look)
 {
-    return atomic_load_explicit(count, memory_order_relaxed);
+    if (!look_closely(ws, cpu, &thread, look)) {
+        look->event.to = (WinschedThread){ .thread = thread };
+        record(ws, cpu, look);
+    }
+}
+
+/* What the guest's counter has beyond what was seen; 0 when it is unknown. */
+static int64_t ahead_now(const Winsched *ws, const WinschedCpu *cpu)
+{
+    uint64_t counter = atomic_load_explicit(&cpu->counter,
+                                            memory_order_relaxed);
+    uint64_t gpa;
+    uint32_t count;
+
+    if (!counter || !find_counter(ws, cpu, &gpa) ||
+        !read_counter_at(ws, gpa, &count) || counter_leaps(counter, count)) {
+        return 0;
+    }
+    return counter_ahead(counter, count);
+}
+
+/* More than a switch under way and what was missed by sampling, before. */
+static bool counter_tells(const Winsched *ws, const WinschedCpu *cpu)
+{
+    return ahead_now(ws, cpu) >
+           1 + (int64_t)atomic_load_explicit(&cpu->forgiven,
+                                             memory_order_relaxed);
+}
+
+bool winsched_own(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
+{
+    Look look = { .origin = WINSCHED_EXIT };
+    int64_t ahead;
+
+    if (!take(cpu, OWN_TRIES)) {
+        return false;
+    }
+    look_surely(ws, cpu, thread, &look);
+    ahead = ahead_now(ws, cpu);
+    atomic_store_explicit(&cpu->forgiven, ahead > 0 ? (uint32_t)ahead : 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&cpu->lost, 0, memory_order_relaxed);
+    atomic_store_explicit(&cpu->owned, true, memory_order_relaxed);
+    give_back(cpu);
+    return true;
+}
+
+void winsched_disown(WinschedCpu *cpu)
+{
+    atomic_store_explicit(&cpu->owned, false, memory_order_relaxed);
+}
+
+static void lose(WinschedCpu *cpu, uint64_t n)
+{
+    add(&cpu->lost, n);
+}
+
+void winsched_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
+                  uint64_t stamp)
+{
+    Look look = { .origin = WINSCHED_EXACT, .stamp = stamp };
+    uint32_t forgiven;
+
+    add(&cpu->samples[WINSCHED_EXACT], 1);
+    if (thread == atomic_load_explicit(&cpu->last, memory_order_relaxed)) {
+        return;
+    }
+    if (!take(cpu, EXACT_TRIES)) {
+        lose(cpu, 1);
+        return;
+    }
+    look_surely(ws, cpu, thread, &look);
+    forgiven = atomic_exchange_explicit(&cpu->forgiven, 0,
+                                        memory_order_relaxed);
+    if (winsched_is_owned(cpu) && look.event.missed > forgiven) {
+        lose(cpu, look.event.missed - forgiven);
+    }
+    give_back(cpu);
+}
+
+bool winsched_check(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
+{
+    if (!winsched_is_owned(cpu)) {
+        return true;
+    }
+    if (thread == atomic_load_explicit(&cpu->last, memory_order_relaxed) &&
+        !counter_tells(ws, cpu)) {
+        return true;
+    }
+    lose(cpu, 1);
+    return false;
+}
+
+bool winsched_doubt(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
+{
+    uint64_t switches = get(&cpu->switches);
+    bool again = cpu->doubt_thread == thread &&
+                 cpu->doubt_switches == switches;
+
+    if (thread == get(&cpu->last) && !counter_tells(ws, cpu)) {
+        cpu->doubt_thread = 0;
+        return false;
+    }
+    cpu->doubt_thread = thread;
+    cpu->doubt_switches = switches;
+    return again;
 }
 
 void winsched_counts(const Winsched *ws, const WinschedCpu *cpu,

@@ -7,6 +7,9 @@
  * another one at it goes on.  Only a look that is told of each switch tries
  * for some microseconds, as it may be the only one to see it.
  *
+ * While a vCPU is owned, looks at the switches themselves alone make records,
+ * and all others only compare: a change that was not told of is a lost one.
+ *
  * Where CurrentThread is read from, and where records go, is the embedder's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -17,6 +20,7 @@
 #include "winsched/thread.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 typedef enum WinschedOrigin {
     WINSCHED_EXIT,      /* at a KVM exit: the vCPU stands still */
@@ -65,6 +69,13 @@ typedef struct WinschedCpu {
      * was behind, bit 63 is set.
      */
     _Atomic uint64_t counter;
+
+    _Atomic bool owned;
+    _Atomic uint64_t lost;      /* known to be missed while owned */
+    _Atomic uint32_t forgiven;  /* what the counter has from before that */
+    /* Of whoever polls: what it saw last that may be a lost one. */
+    uint64_t doubt_thread;
+    uint64_t doubt_switches;
 } WinschedCpu;
 
 /* What all vCPUs share; constant while sampling goes on. */
@@ -123,6 +134,71 @@ static inline bool winsched_look(const Winsched *ws, WinschedCpu *cpu,
     winsched_change(ws, cpu, thread, origin);
     return true;
 }
+
+/**
+ * winsched_own - from now on each switch is told of by winsched_hit()
+ * @thread: CurrentThread; recorded when it is not the last one
+ *
+ * Context: the vCPU stands still.
+ *
+ * Returns: false when somebody was busy for too long; then nothing changed
+ */
+bool winsched_own(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
+
+/**
+ * winsched_disown - all looks make records again
+ *
+ * Context: any thread.  A last winsched_hit() may still come.
+ */
+void winsched_disown(WinschedCpu *cpu);
+
+static inline bool winsched_is_owned(const WinschedCpu *cpu)
+{
+    return atomic_load_explicit(&cpu->owned, memory_order_relaxed);
+}
+
+/* How many switches are known to be missed since winsched_own(). */
+static inline uint64_t winsched_lost(const WinschedCpu *cpu)
+{
+    return atomic_load_explicit(&cpu->lost, memory_order_relaxed);
+}
+
+/**
+ * winsched_hit - CurrentThread was stored to
+ * @thread: what it is now; when it is as before, that was no switch
+ * @stamp: of the store
+ *
+ * A switch is recorded even when nothing can be read of its thread.
+ *
+ * Context: the vCPU's thread; the vCPU stands still right behind the store.
+ */
+void winsched_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
+                  uint64_t stamp);
+
+/**
+ * winsched_check - were all switches of an owned vCPU told of?
+ * @thread: CurrentThread
+ *
+ * Counts what was not as lost.  By the thread, and by the guest's counter,
+ * which may be one ahead inside of a switch.
+ *
+ * Context: the vCPU's thread; all stores so far were told of.
+ *
+ * Returns: false when some were not
+ */
+bool winsched_check(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
+
+/**
+ * winsched_doubt - the same from another thread, while the vCPU runs
+ *
+ * A store is seen before it is told of, so what is seen once says nothing.
+ *
+ * Context: one thread at a time.
+ *
+ * Returns: true when the same was seen twice, with no switch told of in
+ *          between; winsched_check() can tell
+ */
+bool winsched_doubt(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
 
 /**
  * winsched_fault - CurrentThread could not be read
