@@ -193,6 +193,7 @@ uint64_t accessor_address(uint32_t which);
 void kdbg_build(void);
 extern uint64_t kdbg_address, ki_wait_never, ki_wait_always;
 extern uint8_t kdp_data_block_encoded[16];
+extern uint8_t switch_stored[];
 extern char nt_build_lab[64];
 extern uint64_t ps_loaded_module_resource[13], ki_bug_check_data[5];
 extern uint64_t decoy_below, decoy_driver, decoy_kdbg;

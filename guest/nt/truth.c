@@ -27,7 +27,7 @@ enum {
     H_SELF_MAP = 0x138, H_KUSER = 0x140, H_LIES = 0x148, H_SEED = 0x150,
     H_LOW_STUB = 0x158, H_DECOY_BELOW = 0x160, H_DECOY_DRIVER = 0x168,
     H_STRAY_KDBG = 0x170, H_KDBG_KIND = 0x178, H_COLUMNS = 0x180,
-    H_OBJECTS_USED = 0x188,
+    H_OBJECTS_USED = 0x188, H_SWITCH_STORED = 0x198,
 };
 
 static uint64_t ring_va;
@@ -99,6 +99,7 @@ void truth_world(void)
     h64(H_STRAY_KDBG, decoy_kdbg);
     h64(H_KDBG_KIND, config.kdbg);
     h64(H_COLUMNS, COLUMNS);
+    h64(H_SWITCH_STORED, (uint64_t)switch_stored);
     mem_copy((void *)(truth_va + ROW_AT), row, sizeof(row));
     h64(H_WORLD_TSC, rdtsc());
 }
