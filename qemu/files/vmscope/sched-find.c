@@ -39,35 +39,19 @@ static void set_state(SchedSession *session, WindowsSchedTraceState state,
 
 /* --- the kernel that is traced */
 
-/*
- * Exact mode would begin here, once the vCPUs are known, and end in
- * sched_forget().
- *
- * Returns: whether every switch is recorded; else with @reason
- */
-static bool begin_mode(SchedHelper *helper, const char **reason)
-{
-    if (helper->session->mode != WINDOWS_SCHED_TRACE_MODE_EXACT) {
-        return true;
-    }
-    *reason = "exact mode is not available in this version; switches are "
-              "sampled";
-    return false;
-}
-
-static void settle_state(SchedHelper *helper)
+void sched_settle_state(SchedHelper *helper)
 {
     SchedSession *session = helper->session;
     g_autofree char *misfit = sched_overrides_misfit(&session->winos,
                                                      &helper->result.layout);
     const char *reason = "";
 
-    if (!begin_mode(helper, &reason)) {
+    if (!sched_exact_is_well(helper, &reason)) {
         set_state(session, WINDOWS_SCHED_TRACE_STATE_DEGRADED, reason);
     } else if (misfit) {
         set_state(session, WINDOWS_SCHED_TRACE_STATE_DEGRADED, misfit);
     } else {
-        set_state(session, WINDOWS_SCHED_TRACE_STATE_ACTIVE, "");
+        set_state(session, WINDOWS_SCHED_TRACE_STATE_ACTIVE, reason);
     }
 }
 
@@ -142,6 +126,7 @@ void sched_forget(SchedHelper *helper, const char *reason)
     SchedSession *session = helper->session;
 
     helper->active = false;
+    sched_exact_end(helper);
     helper->backoff_ns = SCHED_FIRST_BACKOFF_NS;
     helper->find_ns = helper->early_ns;
     winos_learner_free(helper->learner);
@@ -248,7 +233,8 @@ static void begin_tracing(SchedHelper *helper)
     WITH_QEMU_LOCK_GUARD(&session->lock) {
         session->findings.kernels++;
     }
-    settle_state(helper);
+    sched_exact_begin(helper);
+    sched_settle_state(helper);
 }
 
 static bool detect(SchedHelper *helper, unsigned n_regs, Err *err)
@@ -321,7 +307,7 @@ static void find_with(SchedHelper *helper, unsigned n_regs)
     }
 }
 
-static unsigned note_present(SchedHelper *helper)
+unsigned sched_note_present(SchedHelper *helper)
 {
     SchedSession *session = helper->session;
     unsigned n = sched_cpus_present(helper->present, session->n_slots);
@@ -336,7 +322,7 @@ static unsigned note_present(SchedHelper *helper)
 
 void sched_find_kernel(SchedHelper *helper)
 {
-    unsigned present = note_present(helper);
+    unsigned present = sched_note_present(helper);
     unsigned n = present ? ask(helper, helper->present, ASK_MS) : 0;
 
     if (n) {
@@ -459,7 +445,7 @@ static void follow_layout(SchedHelper *helper)
             sched_slot_follow(helper, slot);
         }
     }
-    settle_state(helper);
+    sched_settle_state(helper);
 }
 
 static void learn(SchedHelper *helper, unsigned n_cpus)
@@ -489,7 +475,7 @@ void sched_keep_track(SchedHelper *helper)
         sched_forget(helper, "the Windows kernel is no longer there");
         return;
     }
-    note_present(helper);
+    sched_note_present(helper);
     check_slots(helper);
     find_more(helper);
     n = list_cpus(helper);

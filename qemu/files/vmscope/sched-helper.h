@@ -13,6 +13,28 @@
 #define SCHED_FIRST_BACKOFF_NS 10000000
 #define SCHED_LAST_BACKOFF_NS 1000000000
 
+/* What has become of exact mode. */
+typedef enum SchedExactPhase {
+    SCHED_EXACT_OFF,            /* not asked for, or no kernel */
+    SCHED_EXACT_BEGINS,         /* some vCPU is not watched yet */
+    SCHED_EXACT_HOLDS,
+    SCHED_EXACT_ENDED,          /* as was asked for; reason says why */
+    SCHED_EXACT_FAILED,         /* reason says why */
+} SchedExactPhase;
+
+typedef struct SchedExact {
+    SchedExactPhase phase;
+    char reason[256];
+    uint64_t since_ns;          /* when it held for the first time; 0: never */
+    uint64_t looked_ns;         /* when that was last compared */
+    uint64_t window_ns;         /* since when switches were counted */
+    /* Of n_slots elements. */
+    uint64_t *counted;
+    uint64_t *checked_ns;
+    bool *was_present;
+    bool *work;
+} SchedExact;
+
 /* The helper thread's own; times are CLOCK_MONOTONIC in ns, 0: at once. */
 typedef struct SchedHelper {
     SchedSession *session;
@@ -33,6 +55,7 @@ typedef struct SchedHelper {
     SchedRegs *regs;
     WinosRegs *winos_regs;
     WinosCpu *cpus;
+    SchedExact exact;
 
     /* When to do what next. */
     uint64_t backoff_ns;
@@ -102,7 +125,34 @@ void sched_find_kernel(SchedHelper *helper);
 /* See whether kernel and vCPUs are as they were, and learn more of them. */
 void sched_keep_track(SchedHelper *helper);
 
+/* Have the status say how things are. */
+void sched_settle_state(SchedHelper *helper);
+
+/* Look which vCPUs there are.  Returns: how many */
+unsigned sched_note_present(SchedHelper *helper);
+
 /* Begin anew; @reason: why, a sentence. */
 void sched_forget(SchedHelper *helper, const char *reason);
+
+/* sched-exact.c */
+
+void sched_exact_init(SchedHelper *helper);
+void sched_exact_deinit(SchedHelper *helper);
+
+/* A kernel was found; there is none any more. */
+void sched_exact_begin(SchedHelper *helper);
+void sched_exact_end(SchedHelper *helper);
+
+/* Watch who is not watched yet, compare, and see whether all is well. */
+void sched_exact_turn(SchedHelper *helper);
+
+/* When that is due again; UINT64_MAX: not by the time. */
+uint64_t sched_exact_next(const SchedHelper *helper);
+
+/*
+ * Returns: false when switches are sampled although all should be recorded;
+ * @reason: set when there is something to say
+ */
+bool sched_exact_is_well(const SchedHelper *helper, const char **reason);
 
 #endif

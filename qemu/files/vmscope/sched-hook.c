@@ -14,6 +14,7 @@
 #include "qemu/lockable.h"
 #include "vmscope/kvm-hook.h"
 #include "sched-trace.h"
+#include "sched-watch.h"
 
 static inline uint64_t stamp(const SchedSession *session)
 {
@@ -43,6 +44,11 @@ static void note_cost(SchedSlot *slot, uint64_t *cost, uint64_t stamps)
     if (stamps > slot->longest) {
         qatomic_set__nocheck(&slot->longest, stamps);
     }
+}
+
+void sched_note_change(SchedSlot *slot, uint64_t stamps)
+{
+    note_cost(slot, &slot->change_cost, stamps);
 }
 
 static void leave_regs(SchedSession *session, SchedSlot *slot,
@@ -82,8 +88,19 @@ void end_regs(SchedSlot *slot, CPUState *cpu)
     slot->asked_regs = false;
 }
 
+/* An owned vCPU tells of each switch; this exit may be what tells. */
+static void compare(SchedSession *session, SchedSlot *slot,
+                    const SchedView *view, uint64_t thread, CPUState *cpu)
+{
+    if (winsched_is_owned(&slot->cpu) &&
+        !sched_watch_arch->in_debug_exit(cpu) &&
+        !winsched_check(&view->ws, &slot->cpu, thread)) {
+        sched_exact_tell(session);
+    }
+}
+
 static inline void look(SchedSession *session, SchedSlot *slot,
-                        const SchedView *view, uint64_t gpa)
+                        const SchedView *view, uint64_t gpa, CPUState *cpu)
 {
     bool measured = slot->exits % SCHED_COST_EVERY == 0;
     uint64_t *cost = &slot->sampled_cost;
@@ -101,7 +118,10 @@ static inline void look(SchedSession *session, SchedSlot *slot,
         start = start ? start : stamp(session);
         measured = true;
     }
-    winsched_look(&view->ws, &slot->cpu, thread, WINSCHED_EXIT);
+    if (unlikely(winsched_look(&view->ws, &slot->cpu, thread,
+                               WINSCHED_EXIT))) {
+        compare(session, slot, view, thread, cpu);
+    }
     if (unlikely(measured)) {
         note_cost(slot, cost, stamp(session) - start);
     }
@@ -131,7 +151,7 @@ static void hook_exit(CPUState *cpu)
     if (unlikely(slot->asked_regs)) {
         end_regs(slot, cpu);
     }
-    look(session, slot, view, gpa);
+    look(session, slot, view, gpa, cpu);
 }
 
 void sched_hook_enable(bool enable)

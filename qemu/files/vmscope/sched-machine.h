@@ -39,6 +39,9 @@ typedef struct SchedArch {
     void (*end_exit_regs)(CPUState *cpu);
 } SchedArch;
 
+/* vCPUs with a higher index are not looked at. */
+#define SCHED_MAX_VCPUS 1024
+
 /* NULL when the target is not x86_64; set while QEMU registers its types. */
 extern const SchedArch *sched_arch;
 
@@ -75,6 +78,10 @@ bool sched_machine_is_encrypted(void);
  * Returns: how many
  */
 unsigned sched_cpus_present(bool *present, unsigned max);
+
+/* Have @func run as a work item of each vCPU of @wanted; NULL: of all. */
+void sched_cpus_run(const bool *wanted, unsigned max,
+                    void (*func)(CPUState *cpu));
 
 /* Have KVM hand out no registers at exits, on any vCPU; BQL. */
 void sched_cpus_end_exit_regs(void);

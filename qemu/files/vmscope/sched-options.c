@@ -119,9 +119,32 @@ static bool check_ring(const WindowsSchedTraceOptions *opts, Error **errp)
     return true;
 }
 
+static bool check_exact(const WindowsSchedTraceOptions *opts, Error **errp)
+{
+    bool exact = opts->has_mode && opts->mode == WINDOWS_SCHED_TRACE_MODE_EXACT;
+
+    if (!exact && (opts->has_exact_ms || opts->has_exact_limit)) {
+        error_setg(errp, "%s is for mode exact; add \"mode\": \"exact\" or "
+                   "leave it out",
+                   opts->has_exact_ms ? "exact-ms" : "exact-limit");
+        return false;
+    }
+    if (opts->has_exact_ms && opts->exact_ms == 0) {
+        error_setg(errp, "exact-ms is 0; leave it out for no end, or give "
+                   "milliseconds");
+        return false;
+    }
+    if (opts->has_exact_limit && opts->exact_limit == 0) {
+        error_setg(errp, "exact-limit is 0; give switches a second, or leave "
+                   "it out for %d", SCHED_DEFAULT_EXACT_LIMIT);
+        return false;
+    }
+    return true;
+}
+
 bool sched_options_check(const WindowsSchedTraceOptions *opts, Error **errp)
 {
-    if (!check_ring(opts, errp) || !check_overrides(opts->overrides, errp)) {
+    if (!check_ring(opts, errp) || !check_exact(opts, errp) || !check_overrides(opts->overrides, errp)) {
         return false;
     }
     if (opts->has_auto_detect && !opts->auto_detect) {

@@ -11,6 +11,7 @@
 #include "winos/detect.h"
 
 #define SCHED_DEFAULT_POLL_HZ 1000
+#define SCHED_DEFAULT_EXACT_LIMIT 200000
 #define SCHED_DEFAULT_ENTRIES 65536     /* of each vCPU */
 
 /**

@@ -13,6 +13,7 @@
 #include "qemu/timer.h"
 #include "vmscope/compat.h"
 #include "sched-machine.h"
+#include "sched-watch.h"
 
 /*
  * A vCPU that has not told its registers after so long never will: it was
@@ -21,6 +22,8 @@
 #define GIVE_UP_NS (10 * NANOSECONDS_PER_SECOND)
 
 const SchedArch *sched_arch;
+const SchedWatchArch *sched_watch_arch;
+const SchedWatcher *sched_watcher;
 
 /* One vCPU's answer. */
 typedef struct SchedAnswer {
@@ -93,6 +96,25 @@ void sched_cpus_end_exit_regs(void)
     CPU_FOREACH(cpu) {
         sched_arch->end_exit_regs(cpu);
     }
+}
+
+static void run_func(CPUState *cpu, run_on_cpu_data data)
+{
+    ((void (*)(CPUState *))data.host_ptr)(cpu);
+}
+
+void sched_cpus_run(const bool *wanted, unsigned max,
+                    void (*func)(CPUState *cpu))
+{
+    CPUState *cpu;
+
+    cpu_list_lock();
+    CPU_FOREACH(cpu) {
+        if (is_there(cpu, max) && (!wanted || wanted[cpu->cpu_index])) {
+            async_run_on_cpu(cpu, run_func, RUN_ON_CPU_HOST_PTR(func));
+        }
+    }
+    cpu_list_unlock();
 }
 
 static void ask_one(SchedQuestion *question, CPUState *cpu)

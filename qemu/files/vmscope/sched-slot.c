@@ -108,6 +108,12 @@ static void init_slot(SchedSession *session, SchedSlot *slot,
     slot->info = *info;
     slot->begun = true;
     slot->has_exit_regs = false;
+    /* Until it is watched, not all of its switches are recorded. */
+    qatomic_set(&session->exact, false);
+    slot->watch = 0;
+    slot->watched = 0;
+    slot->watch_error = 0;
+    slot->checking = false;
 }
 
 bool sched_slot_begin(SchedHelper *helper, const WinosCpu *info)

@@ -224,6 +224,7 @@ static void fill_session(WindowsSchedTraceStatus *status,
     fill_state(status, session);
     fill_ring(status, session);
     status->mode = session->mode;
+    status->exact = sched_exact_holds(session);
     status->poll_hz = session->poll_hz;
     if (session->findings.found) {
         fill_kernel(status, &session->findings.result);

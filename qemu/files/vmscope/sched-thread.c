@@ -157,6 +157,10 @@ static void trace(SchedHelper *helper)
         helper->keep_ns = now + (is_running(helper) ? KEEP_NS :
                                                       KEEP_STOPPED_NS);
         sched_keep_track(helper);
+        helper->exact.looked_ns = 0;
+    }
+    if (helper->active) {
+        sched_exact_turn(helper);
     }
     if (helper->active && polls(helper)) {
         poll_if_due(helper, now);
@@ -170,6 +174,7 @@ static uint64_t next_turn(const SchedHelper *helper)
     if (helper->active) {
         next = polls(helper) ? MIN(helper->poll_ns, helper->keep_ns) :
                                helper->keep_ns;
+        next = MIN(next, sched_exact_next(helper));
     }
     return MIN(next, helper->steer_ns);
 }
@@ -213,6 +218,7 @@ static SchedHelper *helper_new(SchedSession *session)
     helper->regs = g_new0(SchedRegs, session->n_slots);
     helper->winos_regs = g_new0(WinosRegs, session->n_slots);
     helper->cpus = g_new0(WinosCpu, session->n_slots);
+    sched_exact_init(helper);
     return helper;
 }
 
@@ -220,6 +226,7 @@ static void helper_free(SchedHelper *helper)
 {
     sched_asker_end(&helper->asker);
     winos_learner_free(helper->learner);
+    sched_exact_deinit(helper);
     g_free(helper->cpus);
     g_free(helper->winos_regs);
     g_free(helper->regs);

@@ -20,9 +20,6 @@
 /* At exit, how long to wait for the ring to be settled. */
 #define EXIT_WAIT_MS 1000
 
-/* vCPUs with a higher index are not looked at. */
-#define MAX_VCPUS 1024
-
 SchedSession *sched_current_session;
 
 static Notifier exit_notifier;
@@ -73,7 +70,7 @@ static void make_slots(SchedSession *session)
     size_t size;
     unsigned i;
 
-    session->n_slots = MIN(sched_machine_max_cpus(), MAX_VCPUS);
+    session->n_slots = MIN(sched_machine_max_cpus(), SCHED_MAX_VCPUS);
     size = session->n_slots * sizeof(SchedSlot);
     session->slots = qemu_memalign(__alignof__(SchedSlot), size);
     memset(session->slots, 0, size);
@@ -93,6 +90,9 @@ static SchedSession *session_new(const WindowsSchedTraceOptions *opts)
                                      WINDOWS_SCHED_TRACE_MODE_SAMPLED;
     session->poll_hz = opts->has_poll_hz ? opts->poll_hz :
                                            SCHED_DEFAULT_POLL_HZ;
+    session->exact_ms = opts->has_exact_ms ? opts->exact_ms : 0;
+    session->exact_limit = opts->has_exact_limit ? opts->exact_limit :
+                                                   SCHED_DEFAULT_EXACT_LIMIT;
     session->ring_file = g_strdup(opts->ring_file);
     session->guest.ops = &ops;
     session->findings.state = WINDOWS_SCHED_TRACE_STATE_WAITING;
@@ -139,6 +139,7 @@ static void machine_reset(void *opaque)
     for (i = 0; i < session->n_slots; i++) {
         qatomic_set__nocheck(&session->slots[i].gpa, SCHED_NO_GPA);
     }
+    sched_exact_unwatch(session);
     qatomic_inc(&session->resets);
     tell_helper(session);
 }
@@ -245,6 +246,7 @@ SchedSession *sched_trace_stop(void)
     }
     sched_hook_enable(false);
     qatomic_set(&session->enabled, false);
+    sched_exact_unwatch(session);
     sched_trace_ref(session);
     /* Pairs with the acquire in the helper. */
     qatomic_store_release(&session->stop, true);

@@ -6,7 +6,11 @@
  * sched-thread.c  the helper thread: its turns, and polling
  * sched-find.c    finding the kernel, and keeping track of it
  * sched-slot.c    beginning and ending to look at a vCPU
+<<<<<<< HEAD
  * sched-overrides.c  overrides that do not fit the guest, in words
+=======
+ * sched-exact.c   being told of each switch, and whether that is so
+>>>>>>> ddd5eea (qemu: exact mode (wip))
  * sched-qmp.c     the QMP commands; sched-status.c the status;
  *                 sched-hmp.c the monitor's
  *
@@ -56,6 +60,18 @@ typedef struct SchedSlot {
     bool asked_regs;            /* KVM hands out registers with each exit */
     uint64_t tried_gs;          /* GS base told last; the helper zeroes it */
 
+    uint64_t stored;            /* stamp of a store that is being made */
+
+    /*
+     * For exact mode.  What is to be watched, guest-virtual, 0 for nothing:
+     * the helper's, and zeroed by whoever resets the machine.  The rest is
+     * the vCPU thread's.
+     */
+    uint64_t watch QEMU_ALIGNED(64);
+    uint64_t watched;           /* it is, and each switch is told of */
+    int watch_error;            /* -errno */
+    bool checking;              /* set by the helper: a check is to come */
+
     /* Under the session's lock. */
     bool present;
     bool begun;                 /* cpu and info are of a vCPU looked at */
@@ -89,6 +105,8 @@ typedef struct SchedSession {
     WinosOptions winos;
     WindowsSchedTraceMode mode;
     uint32_t poll_hz;
+    uint32_t exact_ms;          /* 0: for good */
+    uint32_t exact_limit;
     char *ring_file;            /* NULL: memory */
 
     /* Where switches are kept. */
@@ -106,11 +124,14 @@ typedef struct SchedSession {
     /* Told to the helper, with wake. */
     EventNotifier wake;
     bool told_regs;             /* a vCPU has left registers */
+    bool told_exact;            /* a vCPU is watched now, or missed one */
     bool running;               /* the machine is */
     unsigned resets;            /* of the machine */
     unsigned resumes;
     bool stop;
     bool done;                  /* by the helper: the ring is settled */
+
+    bool exact;                 /* by the helper: no switch goes unseen */
 
     QemuMutex lock;             /* for what follows, and slots; held briefly */
     SchedFindings findings;
@@ -156,11 +177,25 @@ bool sched_current(void *opaque, const WinschedCpu *cpu, uint64_t *thread);
 /* Read CurrentThread of a vCPU: @gpa is its slot's. */
 bool sched_read_thread(uint64_t gpa, uint64_t *thread);
 
+/* Account for stamps spent on a change; the vCPU's thread. */
+void sched_note_change(SchedSlot *slot, uint64_t stamps);
+
 /* Nanoseconds that so many stamps are, as of now. */
 uint64_t sched_stamps_to_ns(const SchedSession *session, uint64_t stamps);
 
 /* sched-thread.c: begin a session's helper, which lasts until it is stopped. */
 void sched_helper_start(SchedSession *session);
+
+/* sched-exact.c */
+
+/* Watch nothing any more; BQL. */
+void sched_exact_unwatch(SchedSession *session);
+
+/* Is each switch recorded, as far as anybody knows?  Under the lock. */
+bool sched_exact_holds(SchedSession *session);
+
+/* A look at an exit found a change that it was not told of. */
+void sched_exact_tell(SchedSession *session);
 
 /* sched-status.c: see query-windows-sched-trace-status. */
 WindowsSchedTraceStatus *sched_status_new(SchedSession *session);
