@@ -12,8 +12,9 @@ export PREFIX DESTDIR FUZZ_SECONDS
 SETUP := scripts/setup
 
 .PHONY: all qemu tools guest demo check check-setup check-unit check-cli \
-	check-vm check-guest check-sched check-full check-asan check-qemu \
-	check-versions check-libvirt bench fuzz install clean distclean help
+	check-vm check-guest check-sched check-exact check-full check-asan \
+	check-qemu check-versions check-libvirt check-hardware bench fuzz \
+	install clean distclean help
 
 all: qemu tools guest
 
@@ -32,9 +33,12 @@ demo: qemu tools guest
 check:
 	@$(SETUP)/check
 
-check-setup check-unit check-cli check-vm check-guest check-sched check-full \
-check-asan check-qemu check-versions check-libvirt:
+check-setup check-unit check-cli check-vm check-guest check-sched check-exact \
+check-full check-asan check-qemu check-versions check-libvirt:
 	@$(SETUP)/check $(@:check-%=%)
+
+check-hardware:
+	@scripts/hardware/run
 
 bench:
 	@$(SETUP)/bench
