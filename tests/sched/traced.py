@@ -138,6 +138,10 @@ class Traced:
         self.vm.stop()
         self.ram.map[BASE:BASE + 8] = bytes(8)
         self.vm.qmp("system_reset")
+        # The helper thread drops the old kernel as soon as it has a core.
+        status = self.wait_state({"waiting", "detecting", "unsupported"}, 10)
+        self.report.true(f"{status['state']} after a reset, while stopped",
+                         status["state"] not in ("active", "degraded"))
         self.page()
         self.entries, self.recorder = [], None
         self.first_switch = None
