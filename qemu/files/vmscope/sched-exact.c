@@ -180,7 +180,8 @@ static void check_slot(CPUState *cpu)
         return;
     }
     view = look_at(session, slot, &thread);
-    if (view && !winsched_check(&view->ws, &slot->cpu, thread)) {
+    if (view && !sched_watch_arch->hit_may_come(cpu) &&
+        !winsched_check(&view->ws, &slot->cpu, thread)) {
         sched_exact_tell(session);
     }
     qatomic_set(&slot->checking, false);

@@ -93,7 +93,7 @@ static void compare(SchedSession *session, SchedSlot *slot,
                     const SchedView *view, uint64_t thread, CPUState *cpu)
 {
     if (winsched_is_owned(&slot->cpu) &&
-        !sched_watch_arch->in_debug_exit(cpu) &&
+        !sched_watch_arch->hit_may_come(cpu) &&
         !winsched_check(&view->ws, &slot->cpu, thread)) {
         sched_exact_tell(session);
     }

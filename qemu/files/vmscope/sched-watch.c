@@ -111,6 +111,17 @@ static uint64_t watch_address(const Watch *watch)
     return le64_to_cpu(address);
 }
 
+/* It has stored, and the breakpoint is the next instruction. */
+static bool is_before_nop(CPUState *cpu)
+{
+    const Watch *watch = watch_of(cpu);
+    struct kvm_regs regs;
+
+    return watch && watch->gva &&
+           kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) == 0 &&
+           regs.rip == watch_address(watch);
+}
+
 /* Execution breakpoints come before the instruction: go on behind it. */
 static void step_over(CPUState *cpu, struct kvm_debug_exit_arch *debug)
 {
@@ -128,6 +139,11 @@ static void step_over(CPUState *cpu, struct kvm_debug_exit_arch *debug)
 static uint64_t watch_address(const Watch *watch)
 {
     return watch->gva;
+}
+
+static bool is_before_nop(CPUState *cpu)
+{
+    return false;
 }
 
 static void step_over(CPUState *cpu, struct kvm_debug_exit_arch *debug)
@@ -203,9 +219,11 @@ static int watch_kvm(CPUState *cpu)
     return err;
 }
 
-static bool in_debug_exit(CPUState *cpu)
+/* The reason may be of an earlier exit; then the next look tells. */
+static bool hit_may_come(CPUState *cpu)
 {
-    return kvm_enabled() && cpu->kvm_run->exit_reason == KVM_EXIT_DEBUG;
+    return kvm_enabled() && (cpu->kvm_run->exit_reason == KVM_EXIT_DEBUG ||
+                             is_before_nop(cpu));
 }
 #else
 #define watch_merge NULL
@@ -216,7 +234,7 @@ static int watch_kvm(CPUState *cpu)
     return -ENOTSUP;
 }
 
-static bool in_debug_exit(CPUState *cpu)
+static bool hit_may_come(CPUState *cpu)
 {
     return false;
 }
@@ -268,7 +286,7 @@ static int watch(CPUState *cpu, uint64_t gva)
 
 static const SchedWatchArch arch = {
     .watch = watch,
-    .in_debug_exit = in_debug_exit,
+    .hit_may_come = hit_may_come,
 };
 
 static void register_watch(void)

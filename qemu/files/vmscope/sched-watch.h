@@ -33,8 +33,8 @@ typedef struct SchedWatchArch {
      *          KVM says; then nothing is watched
      */
     int (*watch)(CPUState *cpu, uint64_t gva);
-    /* On @cpu's thread, just returned from KVM_RUN: may a hit be to come? */
-    bool (*in_debug_exit)(CPUState *cpu);
+    /* On @cpu's thread: may a store be made that was not told of yet? */
+    bool (*hit_may_come)(CPUState *cpu);
 } SchedWatchArch;
 
 /* NULL when the target is not x86_64. */
