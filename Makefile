@@ -12,9 +12,9 @@ export PREFIX DESTDIR FUZZ_SECONDS
 SETUP := scripts/setup
 
 .PHONY: all qemu tools guest demo check check-setup check-unit check-cli \
-	check-vm check-guest check-sched check-exact check-full check-asan \
-	check-qemu check-versions check-libvirt check-hardware bench fuzz \
-	install clean distclean help
+	check-vm check-guest check-sched check-exact check-vmscope check-full \
+	check-asan check-qemu check-versions check-libvirt check-hardware \
+	bench fuzz install clean distclean help
 
 all: qemu tools guest
 
@@ -34,7 +34,8 @@ check:
 	@$(SETUP)/check
 
 check-setup check-unit check-cli check-vm check-guest check-sched check-exact \
-check-full check-asan check-qemu check-versions check-libvirt:
+check-vmscope check-full check-asan check-qemu check-versions \
+check-libvirt:
 	@$(SETUP)/check $(@:check-%=%)
 
 check-hardware:
