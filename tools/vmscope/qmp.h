@@ -55,7 +55,7 @@ void qmp_free(Qmp *qmp);
  * the negative number with the same 64 bits: qmp_uint() gives it back.
  *
  * Returns: what is in "return", to be released with json_decref(); NULL with
- * a sentence, and the reason in qmp_failure()
+ * a sentence in @err, which is not NULL, and the reason in qmp_failure()
  */
 json_t *qmp_command(Qmp *qmp, const char *name, json_t *arguments, Err *err);
 
