@@ -144,7 +144,8 @@ static bool check_exact(const WindowsSchedTraceOptions *opts, Error **errp)
 
 bool sched_options_check(const WindowsSchedTraceOptions *opts, Error **errp)
 {
-    if (!check_ring(opts, errp) || !check_exact(opts, errp) || !check_overrides(opts->overrides, errp)) {
+    if (!check_ring(opts, errp) || !check_exact(opts, errp) ||
+        !check_overrides(opts->overrides, errp)) {
         return false;
     }
     if (opts->has_auto_detect && !opts->auto_detect) {
