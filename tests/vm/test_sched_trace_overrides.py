@@ -155,3 +155,14 @@ def test_contradictory():
         (['prcb-current-thread 24 (found: 8)'],
          {'overrides': {'prcb-current-thread': 24}}),
     ))
+
+
+def test_beside_another_reason():
+    """Neither what exact mode says nor what overrides do is lost."""
+    machine = start()
+    trace(machine, mode='exact', exact_ms=50,
+          overrides={'kthread-client-id': 24})
+    says(machine, 'exact mode has ended')
+    says(machine, '; overrides that do not fit this guest: '
+                  'kthread-client-id 24 (found: 1288)')
+    assert state(machine) == 'degraded'

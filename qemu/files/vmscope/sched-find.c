@@ -44,15 +44,14 @@ void sched_settle_state(SchedHelper *helper)
     SchedSession *session = helper->session;
     g_autofree char *misfit = sched_overrides_misfit(&session->winos,
                                                      &helper->result.layout);
+    g_autofree char *text = NULL;
     const char *reason = "";
+    bool well = sched_exact_is_well(helper, &reason) && !misfit;
 
-    if (!sched_exact_is_well(helper, &reason)) {
-        set_state(session, WINDOWS_SCHED_TRACE_STATE_DEGRADED, reason);
-    } else if (misfit) {
-        set_state(session, WINDOWS_SCHED_TRACE_STATE_DEGRADED, misfit);
-    } else {
-        set_state(session, WINDOWS_SCHED_TRACE_STATE_ACTIVE, reason);
-    }
+    text = g_strdup_printf("%s%s%s", reason, *reason && misfit ? "; " : "",
+                           misfit ? misfit : "");
+    set_state(session, well ? WINDOWS_SCHED_TRACE_STATE_ACTIVE :
+                              WINDOWS_SCHED_TRACE_STATE_DEGRADED, text);
 }
 
 static void fill_offset(SchedlogOffset *to, WinosField field,
