@@ -11,7 +11,7 @@ export PREFIX DESTDIR FUZZ_SECONDS
 
 SETUP := scripts/setup
 
-.PHONY: all qemu tools guest demo check check-setup check-unit check-cli \
+.PHONY: all qemu tools guest demo check check-setup check-unit check-cli check-docs \
 	check-vm check-guest check-sched check-exact check-vmscope check-full \
 	check-asan check-qemu check-versions check-libvirt check-hardware \
 	bench fuzz install clean distclean help
@@ -33,8 +33,8 @@ demo: qemu tools guest
 check:
 	@$(SETUP)/check
 
-check-setup check-unit check-cli check-vm check-guest check-sched check-exact \
-check-vmscope check-full check-asan check-qemu check-versions \
+check-setup check-unit check-cli check-docs check-vm check-guest check-sched \
+check-exact check-vmscope check-full check-asan check-qemu check-versions \
 check-libvirt:
 	@$(SETUP)/check $(@:check-%=%)
 
