@@ -140,6 +140,18 @@ void sched_forget(SchedHelper *helper, const char *reason)
 
 /* --- registers */
 
+void sched_forget_regs(SchedHelper *helper)
+{
+    SchedSession *session = helper->session;
+    unsigned i;
+
+    sched_asker_end(&helper->asker);
+    QEMU_LOCK_GUARD(&session->lock);
+    for (i = 0; i < session->n_slots; i++) {
+        session->slots[i].has_exit_regs = false;
+    }
+}
+
 static void translate_regs(WinosRegs *to, const SchedRegs *from)
 {
     *to = (WinosRegs) {

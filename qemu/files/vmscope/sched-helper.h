@@ -131,6 +131,9 @@ void sched_settle_state(SchedHelper *helper);
 /* Look which vCPUs there are.  Returns: how many */
 unsigned sched_note_present(SchedHelper *helper);
 
+/* What vCPUs have told, or are about to, is no longer so. */
+void sched_forget_regs(SchedHelper *helper);
+
 /* Begin anew; @reason: why, a sentence. */
 void sched_forget(SchedHelper *helper, const char *reason);
 

@@ -116,13 +116,19 @@ static void init_slot(SchedSession *session, SchedSlot *slot,
     slot->checking = false;
 }
 
+/* What was found may be of the guest before; then it is found anew soon. */
+static bool was_reset(const SchedHelper *helper)
+{
+    return qatomic_read(&helper->session->resets) != helper->resets;
+}
+
 bool sched_slot_begin(SchedHelper *helper, const WinosCpu *info)
 {
     SchedSession *session = helper->session;
     SchedSlot *slot;
     uint64_t gpa;
 
-    if (info->vcpu >= session->n_slots ||
+    if (info->vcpu >= session->n_slots || was_reset(helper) ||
         !locate(helper, info->prcb, &gpa)) {
         return false;
     }
@@ -136,6 +142,12 @@ bool sched_slot_begin(SchedHelper *helper, const WinosCpu *info)
     /* Pairs with the acquire in hook_exit(): all else first. */
     qatomic_store_release(&slot->gpa, gpa);
     helper->limit = MAX(helper->limit, info->vcpu + 1);
+    /* Pairs with the one in machine_reset(): one of us takes it away. */
+    smp_mb();
+    if (was_reset(helper)) {
+        sched_slot_end(slot);
+        return false;
+    }
     return true;
 }
 

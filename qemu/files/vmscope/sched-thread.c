@@ -86,6 +86,7 @@ static void follow_machine(SchedHelper *helper)
 
     if (resets != helper->resets) {
         helper->resets = resets;
+        sched_forget_regs(helper);
         sched_forget(helper, "the machine was reset");
     }
     if (resumes != helper->resumes) {

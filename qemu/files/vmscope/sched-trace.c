@@ -136,11 +136,13 @@ static void machine_reset(void *opaque)
     if (!session || !session->enabled) {
         return;
     }
+    qatomic_inc(&session->resets);
+    /* Pairs with the one in sched_slot_begin(). */
+    smp_mb();
     for (i = 0; i < session->n_slots; i++) {
         qatomic_set__nocheck(&session->slots[i].gpa, SCHED_NO_GPA);
     }
     sched_exact_unwatch(session);
-    qatomic_inc(&session->resets);
     tell_helper(session);
 }
 
