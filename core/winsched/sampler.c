@@ -329,8 +329,11 @@ void winsched_change(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
     if (winsched_is_owned(cpu) || !take(cpu, tries)) {
         return;
     }
-    /* It may have become owned; then busy was taken and given back. */
-    if (!winsched_is_owned(cpu)) {
+    /*
+     * It may have become owned; or was until now, and a last hit is at it.
+     * Ordered against the same two in winsched_hit(): one side sees the other.
+     */
+    if (!atomic_load(&cpu->owned) && !atomic_load(&cpu->hitting)) {
         look_closely(ws, cpu, &thread, &look);
     }
     give_back(cpu);
@@ -339,7 +342,8 @@ void winsched_change(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
 /*
  * Exact
  *
- * While a vCPU is owned, nobody but its own thread takes busy.
+ * Once a vCPU is owned, whoever takes busy sees that and leaves all as it is;
+ * so hits need not take it, and cannot be kept from recording.
  */
 
 /* Under busy; whatever stands there, the switch took place. */
@@ -388,14 +392,14 @@ bool winsched_own(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
     atomic_store_explicit(&cpu->forgiven, ahead > 0 ? (uint32_t)ahead : 0,
                           memory_order_relaxed);
     atomic_store_explicit(&cpu->lost, 0, memory_order_relaxed);
-    atomic_store_explicit(&cpu->owned, true, memory_order_relaxed);
+    atomic_store(&cpu->owned, true);
     give_back(cpu);
     return true;
 }
 
 void winsched_disown(WinschedCpu *cpu)
 {
-    atomic_store_explicit(&cpu->owned, false, memory_order_relaxed);
+    atomic_store(&cpu->owned, false);
 }
 
 static void lose(WinschedCpu *cpu, uint64_t n)
@@ -403,27 +407,39 @@ static void lose(WinschedCpu *cpu, uint64_t n)
     add(&cpu->lost, n);
 }
 
-void winsched_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
-                  uint64_t stamp)
+static void record_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
+                       uint64_t stamp, bool owned)
 {
     Look look = { .origin = WINSCHED_EXACT, .stamp = stamp };
     uint32_t forgiven;
 
-    add(&cpu->samples[WINSCHED_EXACT], 1);
-    if (thread == atomic_load_explicit(&cpu->last, memory_order_relaxed)) {
-        return;
-    }
-    if (!take(cpu, EXACT_TRIES)) {
-        lose(cpu, 1);
-        return;
-    }
     look_surely(ws, cpu, thread, &look);
     forgiven = atomic_exchange_explicit(&cpu->forgiven, 0,
                                         memory_order_relaxed);
-    if (winsched_is_owned(cpu) && look.event.missed > forgiven) {
+    if (owned && look.event.missed > forgiven) {
         lose(cpu, look.event.missed - forgiven);
     }
-    give_back(cpu);
+}
+
+void winsched_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
+                  uint64_t stamp)
+{
+    add(&cpu->samples[WINSCHED_EXACT], 1);
+    if (thread == get(&cpu->last)) {
+        return;
+    }
+    /* Ordered against the two loads in winsched_change(). */
+    atomic_store(&cpu->hitting, true);
+    if (atomic_load(&cpu->owned)) {
+        record_hit(ws, cpu, thread, stamp, true);
+    } else if (take(cpu, EXACT_TRIES)) {
+        record_hit(ws, cpu, thread, stamp, false);
+        give_back(cpu);
+    } else {
+        lose(cpu, 1);
+    }
+    /* Pairs with the load in winsched_change(): what was recorded first. */
+    atomic_store_explicit(&cpu->hitting, false, memory_order_release);
 }
 
 bool winsched_check(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)

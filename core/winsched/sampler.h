@@ -71,6 +71,7 @@ typedef struct WinschedCpu {
     _Atomic uint64_t counter;
 
     _Atomic bool owned;
+    _Atomic bool hitting;       /* winsched_hit() is at it */
     _Atomic uint64_t lost;      /* known to be missed while owned */
     _Atomic uint32_t forgiven;  /* what the counter has from before that */
     /* Of whoever polls: what it saw last that may be a lost one. */

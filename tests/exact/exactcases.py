@@ -79,7 +79,15 @@ def others(every, accels, options):
         out += [named(kind, row, "tcg", 2, kind, config) for kind, config in (
             ("reset", ""), ("stop", ""), ("burst", ""), ("limit", BUSY),
             ("toggle", BUSY), ("plug", ""), ("gdb", ""), ("refuse", ""),
-            ("migrate", ""))]
+            ("migrate", ""), ("snapshot", ""))]
+        for lies in ("current-wild", "self-flip+rewrite"):
+            out.append(named(lies, row, "tcg", 2, "lies",
+                             f" hostile={lies}", lies=lies,
+                             again=row.parameters() + " kdbg=encoded"))
+        one = named("one thread for all vCPUs", row, "tcg", 2, "each",
+                    extra=("-icount", "shift=2,sleep=off"))
+        one.switches = 2000
+        out.append(one)
         for case in out:
             if case.kind == "plug":
                 case.extra = ("-smp", "2,sockets=4,maxcpus=4")

@@ -164,6 +164,74 @@ def run_migrate(run):
     run.judge()
 
 
+def job(run, command, **arguments):
+    run.t.qmp(command, **{"job-id": "job"}, **arguments)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        jobs = run.t.qmp("query-jobs")
+        if jobs and jobs[0]["status"] == "concluded":
+            run.t.qmp("job-dismiss", id="job")
+            run.report.true(f"{command}: {jobs[0].get('error')}",
+                            "error" not in jobs[0])
+            return
+        time.sleep(0.02)
+    run.report.true(f"{command} does not end", False)
+
+
+def add_disk(run):
+    path = os.path.join(run.t.vm.dir, "disk")
+    with open(path, "wb"):
+        pass
+    run.t.qmp("blockdev-add", driver="file", node_name="file", filename=path)
+    job(run, "blockdev-create", options={"driver": "qcow2", "file": "file",
+                                         "size": 1 << 28})
+    run.t.qmp("blockdev-add", driver="qcow2", node_name="disk", file="file")
+
+
+def run_snapshot(run):
+    """What is loaded is another kernel: nothing of the last one stays"""
+    if not begin(run):
+        return
+    add_disk(run)
+    run.t.vm.stop()
+    job(run, "snapshot-save", tag="one", vmstate="disk", devices=["disk"])
+    run.judge()
+    run.t.reset()
+    run.boot()
+    if not run.wait_hold():
+        return
+    run.run_switches(SOME)
+    run.judge()
+    job(run, "snapshot-load", tag="one", vmstate="disk", devices=["disk"])
+    run.go_on()
+    if run.wait_hold():
+        run.run_switches(SOME)
+        run.judge()
+
+
+def run_lies(run):
+    """
+    CurrentThread written by others and KPCRs that come and go: nothing is
+    claimed that is not so, and an honest guest is traced again
+    """
+    run.boot()
+    run.on()
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        status = run.t.status()
+        run.report.true("a state without a reason", status["exact"]
+                        or status.get("reason"))
+        run.t.page()
+        run.t.alive()
+        time.sleep(0.01)
+    run.t.reset()
+    run.case.lies = ""
+    run.boot()
+    if run.wait_hold():
+        run.run_switches(SOME)
+        run.judge()
+
+
 def run_degraded(run):
     """Data breakpoints that do not fire: told of at once, sampling goes on"""
     run.boot()
@@ -222,6 +290,7 @@ def late_by(run):
 KINDS = {"each": run_each, "reset": run_reset, "stop": run_stop,
          "burst": run_burst, "limit": run_limit, "toggle": run_toggle,
          "plug": run_plug, "refuse": run_refuse, "migrate": run_migrate,
+         "snapshot": run_snapshot, "lies": run_lies,
          "degraded": run_degraded, "gdb": gdbrun.run_gdb}
 
 

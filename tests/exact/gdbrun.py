@@ -106,6 +106,20 @@ class Steps:
                              "assisted breakpoint" in out
                              and "Could not insert" not in out)
 
+    def watch(self):
+        """gdb's own watchpoint, on what is watched"""
+        t = self.run.t
+        at = t.truth.cpu(0)["prcb"] + self.run.row["kprcb_current_thread"]
+        out = self.gdb.command(f"watch *(unsigned long *){at:#x}")
+        self.run.report.true(f"watch: {out.strip()[-200:]}",
+                             "Hardware watchpoint" in out)
+
+    def changes(self):
+        for _ in range(3):
+            out = self.gdb.command("continue")
+            self.run.report.true(f"watchpoint: {out.strip()[-200:]}",
+                                 "New value" in out)
+
     def one_too_many(self):
         """The fourth is refused while one is ours"""
         out = self.gdb.command(f"hbreak *{self.at + 9 * FAR:#x}")
@@ -159,6 +173,13 @@ ORDERS = (
 )
 
 
+# Only where gdb's data breakpoints fire.
+TCG_ORDERS = (
+    "on hold attach watch changes step delete detach go",
+    "attach watch on changes changes hbreak step delete detach go",
+)
+
+
 def run_order(run, order, exact_works):
     """One order, on a guest that runs and is not traced"""
     t, report = run.t, run.report
@@ -207,7 +228,8 @@ def run_gdb(run):
     run.orders = []
     works = run.case.accel == "tcg" or run.options.stand_in
     try:
-        for order in ORDERS:
+        for order in ORDERS + (TCG_ORDERS if run.case.accel == "tcg"
+                               else ()):
             run_order(run, order, works)
     except GdbError as e:
         raise QemuError(str(e)) from None

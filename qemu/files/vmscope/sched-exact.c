@@ -156,6 +156,11 @@ static void follow_slot(CPUState *cpu)
     }
     if (gva) {
         err = begin_watch(cpu, session, slot, gva);
+        if (err == -EAGAIN) {
+            /* Somebody was held up while he looked: the helper asks again. */
+            qatomic_set__nocheck(&slot->watch, 0);
+            gva = err = 0;
+        }
     } else {
         sched_watch_arch->watch(cpu, 0);
     }
@@ -270,7 +275,7 @@ void sched_exact_begin(SchedHelper *helper)
     exact->looked_ns = 0;
     exact->window_ns = 0;
     pstrcpy(exact->reason, sizeof(exact->reason),
-            "exact mode begins; until all vCPUs are watched, " SAMPLED);
+            SCHED_EXACT_BEGINS_TEXT);
 }
 
 void sched_exact_end(SchedHelper *helper)

@@ -202,6 +202,17 @@ static void fill_state(WindowsSchedTraceStatus *status, SchedSession *session)
     }
 }
 
+/* The helper follows within a moment; until then nothing is claimed. */
+static void fill_exact(WindowsSchedTraceStatus *status,
+                       SchedSession *session)
+{
+    status->exact = sched_exact_holds(session);
+    if (session->mode == WINDOWS_SCHED_TRACE_MODE_EXACT && !status->exact &&
+        status->state == WINDOWS_SCHED_TRACE_STATE_ACTIVE && !status->reason) {
+        QAPI_SET_PTR(status, reason, g_strdup(SCHED_EXACT_BEGINS_TEXT));
+    }
+}
+
 static void fill_ring(WindowsSchedTraceStatus *status,
                       const SchedSession *session)
 {
@@ -224,7 +235,7 @@ static void fill_session(WindowsSchedTraceStatus *status,
     fill_state(status, session);
     fill_ring(status, session);
     status->mode = session->mode;
-    status->exact = sched_exact_holds(session);
+    fill_exact(status, session);
     status->poll_hz = session->poll_hz;
     if (session->findings.found) {
         fill_kernel(status, &session->findings.result);

@@ -188,6 +188,9 @@ void sched_helper_start(SchedSession *session);
 
 /* sched-exact.c */
 
+#define SCHED_EXACT_BEGINS_TEXT \
+    "exact mode begins; until all vCPUs are watched, switches are sampled"
+
 /* Watch nothing any more; BQL. */
 void sched_exact_unwatch(SchedSession *session);
 

@@ -275,6 +275,9 @@ static int watch(CPUState *cpu, uint64_t gva)
     if (!watch) {
         return -ENOTSUP;
     }
+    if (gva % WATCH_SIZE) {
+        return -EINVAL;
+    }
     qatomic_set(&vmscope_watch_hooks, &hooks);
     set_watch(watch, gva);
     err = apply(cpu);

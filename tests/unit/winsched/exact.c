@@ -22,9 +22,9 @@ typedef struct Bench {
     HookedGuest h;
     Winsched ws;
     WinschedCpu cpu;
-    uint64_t current;
+    _Atomic uint64_t current;
     uint32_t count;
-    uint64_t time;
+    _Atomic uint64_t time;
     WinschedSwitch events[MAX_EVENTS];
     unsigned n_events;
 } Bench;
@@ -370,8 +370,13 @@ static void test_busy(void)
     g_assert_false(winsched_is_owned(&b.cpu));
     atomic_flag_clear(&b.cpu.busy);
     own(&b);
+    /* Somebody came too late; he leaves all as it is. */
     atomic_flag_test_and_set(&b.cpu.busy);
     store(&b, thread_at(1));
+    g_assert_cmpuint(b.n_events, ==, 2);
+    g_assert_cmpuint(winsched_lost(&b.cpu), ==, 0);
+    winsched_disown(&b.cpu);
+    store(&b, thread_at(2));
     g_assert_cmpuint(winsched_lost(&b.cpu), ==, 1);
     hooked_guest_deinit(&b.h);
 }
@@ -398,6 +403,132 @@ static void test_disown(void)
     hooked_guest_deinit(&b.h);
 }
 
+/*
+ * One thread is the vCPU, owned and not in turn; another one polls all the
+ * while.  Each hit is recorded, and records are made one at a time: each
+ * begins where the one before ended.
+ */
+typedef struct Race {
+    Bench b;
+    uint64_t last;              /* not atomic: that is the point */
+    unsigned hits, broken;
+    _Atomic bool stop;
+} Race;
+
+static void race_record(void *opaque, const WinschedSwitch *event)
+{
+    Race *race = opaque;
+
+    race->broken += event->from.thread != race->last;
+    race->hits += event->origin == WINSCHED_EXACT;
+    race->last = event->to.thread;
+}
+
+static uint64_t race_now(void *opaque)
+{
+    Race *race = opaque;
+
+    return ++race->b.time;
+}
+
+static bool race_current(void *opaque, const WinschedCpu *cpu,
+                         uint64_t *thread)
+{
+    Race *race = opaque;
+
+    *thread = race->b.current;
+    return cpu == &race->b.cpu;
+}
+
+static gpointer race_poll(gpointer data)
+{
+    Race *race = data;
+
+    while (!race->stop) {
+        winsched_look(&race->b.ws, &race->b.cpu, race->b.current,
+                      WINSCHED_POLL);
+    }
+    return NULL;
+}
+
+static void test_race(void)
+{
+    enum { ROUNDS = 200, HITS = 50 };
+    g_autofree Race *race = g_new0(Race, 1);
+    Bench *b = &race->b;
+    GThread *thread;
+    unsigned i, j;
+
+    bench_init(b);
+    b->ws.record = race_record;
+    b->ws.now = race_now;
+    b->ws.current = race_current;
+    b->ws.opaque = race;
+    thread = g_thread_new("poll", race_poll, race);
+    for (i = 0; i < ROUNDS; i++) {
+        while (!winsched_own(&b->ws, &b->cpu, b->current)) {
+        }
+        for (j = 1; j <= HITS; j++) {
+            b->current = thread_at(j % N_THREADS);
+            winsched_hit(&b->ws, &b->cpu, b->current, ++b->time);
+        }
+        g_assert_cmpuint(race->hits, ==, HITS * (i + 1));
+        winsched_disown(&b->cpu);
+        /* From here on it may have been seen by the other one. */
+        b->current = thread_at(i % 2 ? 0 : 3);
+        winsched_look(&b->ws, &b->cpu, b->current, WINSCHED_EXIT);
+        if (i % 2) {
+            g_usleep(100);
+        }
+    }
+    race->stop = true;
+    g_thread_join(thread);
+    g_assert_cmpuint(race->broken, ==, 0);
+    g_assert_cmpuint(winsched_lost(&b->cpu), ==, 0);
+    hooked_guest_deinit(&b->h);
+}
+
+/* The one that polls disowns, too, whatever the vCPU is at. */
+static gpointer race_disown(gpointer data)
+{
+    Race *race = data;
+
+    while (!race->stop) {
+        winsched_disown(&race->b.cpu);
+        winsched_look(&race->b.ws, &race->b.cpu, race->b.current,
+                      WINSCHED_POLL);
+    }
+    return NULL;
+}
+
+static void test_race_disown(void)
+{
+    enum { ROUNDS = 20000 };
+    g_autofree Race *race = g_new0(Race, 1);
+    Bench *b = &race->b;
+    GThread *thread;
+    unsigned i;
+
+    bench_init(b);
+    b->ws.record = race_record;
+    b->ws.now = race_now;
+    b->ws.current = race_current;
+    b->ws.opaque = race;
+    thread = g_thread_new("disown", race_disown, race);
+    for (i = 0; i < ROUNDS; i++) {
+        if (i % 4 == 0) {
+            winsched_own(&b->ws, &b->cpu, b->current);
+        }
+        b->current = thread_at(i % N_THREADS);
+        winsched_hit(&b->ws, &b->cpu, b->current, ++b->time);
+    }
+    race->stop = true;
+    g_thread_join(thread);
+    g_assert_cmpuint(race->broken, ==, 0);
+    g_assert_cmpuint(race->hits, >, 0);
+    hooked_guest_deinit(&b->h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -414,5 +545,7 @@ int main(int argc, char **argv)
     g_test_add_func("/winsched/exact/counter-first", test_counter_first);
     g_test_add_func("/winsched/exact/busy", test_busy);
     g_test_add_func("/winsched/exact/disown", test_disown);
+    g_test_add_func("/winsched/exact/race", test_race);
+    g_test_add_func("/winsched/exact/race-disown", test_race_disown);
     return g_test_run();
 }

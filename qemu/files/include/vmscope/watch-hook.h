@@ -43,19 +43,6 @@ extern __thread bool vmscope_watch_pending;
 /* How many breakpoints others may have. */
 extern unsigned vmscope_watch_others;
 
-/* Asked only where QEMU lets one: what is common to both may not. */
-#if defined(NEED_CPU_H) || defined(COMPILING_PER_TARGET) || \
-    defined(COMPILING_SYSTEM_VS_USER)
-#ifdef CONFIG_USER_ONLY
-#define VMSCOPE_NO_WATCH
-#endif
-#endif
-
-#ifdef VMSCOPE_NO_WATCH
-static inline void vmscope_watch_stored(CPUState *cpu)
-{
-}
-#else
 static inline bool vmscope_watch_page(CPUState *cpu, uint64_t page)
 {
     const VmscopeWatchHooks *hooks = qatomic_read(&vmscope_watch_hooks);
@@ -97,6 +84,5 @@ static inline bool vmscope_watch_debug(CPUState *cpu,
 
     return unlikely(hooks) && hooks->debug(cpu, exit, used);
 }
-#endif
 
 #endif
