@@ -154,6 +154,16 @@ def test_missed_is_summed():
     check(interval['missed'] > 0, 'none missed')
 
 
+def test_missed_that_nobody_counts_is_unknown():
+    world = calm()
+    for entry in world.sched.list:
+        entry.pop('missed', None)
+    interval = one(world)
+    check('missed' not in interval, 'missed is there')
+    check(all('missed' not in v for v in interval['vcpus']), 'of a vCPU')
+    check('missed ?' in top(world, '--batch', '-n', '1').out, 'not unknown')
+
+
 def test_pages():
     """More entries than fit a page are all fetched; numbers stay whole."""
     world = World()

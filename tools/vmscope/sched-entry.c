@@ -23,6 +23,7 @@ bool sched_entry_read(SchedEntry *entry, const json_t *object)
         .pid = (uint32_t)qmp_uint(object, "unique-process-id", 0),
         .tid = (uint32_t)qmp_uint(object, "unique-thread-id", 0),
         .missed = (uint32_t)qmp_uint(object, "missed", 0),
+        .has_missed = qmp_has(object, "missed"),
         .priority = (int)qmp_int(object, "priority", 0),
         .has_ids = qmp_has(object, "unique-thread-id"),
         .has_priority = qmp_has(object, "priority"),

@@ -23,6 +23,7 @@ typedef struct SchedEntry {
     uint32_t pid;
     uint32_t tid;
     uint32_t missed;
+    bool has_missed;            /* the guest's counter is known */
     int priority;
     bool has_ids;
     bool has_priority;

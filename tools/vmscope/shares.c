@@ -221,6 +221,7 @@ void shares_add(Shares *shares, const SchedEntry *entry)
     shares->threads[vcpu->thread].switches++;
     shares->switches++;
     shares->missed += entry->missed;
+    shares->counts_missed |= entry->has_missed;
 }
 
 void shares_lose(Shares *shares, uint64_t count)

@@ -54,6 +54,7 @@ typedef struct Shares {
     size_t vcpus_room;
     uint64_t begin_ns;
     uint64_t end_ns;
+    bool counts_missed;         /* an entry has told of missed ones */
     uint64_t switches;          /* in this interval, as both below */
     uint64_t missed;
     uint64_t lost;

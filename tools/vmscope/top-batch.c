@@ -82,7 +82,9 @@ static void write_vcpu(const Shares *shares, JsonOut *json, size_t number)
     jsonout_uint(json, "busy-ns", vcpu->busy_ns);
     jsonout_uint(json, "idle-ns", vcpu->idle_ns);
     jsonout_uint(json, "switches", vcpu->switches);
-    jsonout_uint(json, "missed", vcpu->missed);
+    if (shares->counts_missed) {
+        jsonout_uint(json, "missed", vcpu->missed);
+    }
     if (vcpu->known) {
         jsonout_begin(json, "running", '{');
         jsonout_uint(json, "since-ns", vcpu->since_ns);
@@ -173,7 +175,9 @@ static void write_interval(const Top *top, JsonOut *json)
     jsonout_uint(json, "time-ns", shares->end_ns);
     jsonout_uint(json, "interval-ns", shares_length_ns(shares));
     jsonout_uint(json, "switches", shares->switches);
-    jsonout_uint(json, "missed", shares->missed);
+    if (shares->counts_missed) {
+        jsonout_uint(json, "missed", shares->missed);
+    }
     jsonout_uint(json, "lost", shares->lost);
     jsonout_bool(json, "behind", top->feed.behind);
     jsonout_begin(json, "vcpus", '[');

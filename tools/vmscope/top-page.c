@@ -102,13 +102,17 @@ static void put_figures(const Top *top, Page *page)
     bool narrow = page->columns < 72;
     LineStyle style = shares->lost || top->feed.behind ? LINE_ALARM
                                                        : LINE_PLAIN;
+    char missed[32] = "?";
     char share[64];
 
+    if (shares->counts_missed) {
+        snprintf(missed, sizeof(missed), "%" PRIu64, shares->missed);
+    }
     snprintf(share, sizeof(share), "busy %.1f%%  idle %.1f%%  switches/s ",
              (double)busy * 100 / whole, (double)idle * 100 / whole);
-    page_line(page, style, "%s%.0f  missed %" PRIu64 "  lost %" PRIu64 "%s",
+    page_line(page, style, "%s%.0f  missed %s  lost %" PRIu64 "%s",
               narrow ? "sw/s " : share, top_rate(top, shares->switches),
-              shares->missed, shares->lost,
+              missed, shares->lost,
               top->feed.behind ? "  (behind)" : "");
 }
 
@@ -410,7 +414,8 @@ void top_help_page(Page *page)
         "q          quit",
         "",
         "%CPU is of one vCPU.  missed: switches nobody saw, by Windows' own",
-        "count.  lost: seen by QEMU, overwritten before we could read them.",
+        "count, ? until that is known.  lost: seen by QEMU, overwritten before",
+        "we could read them.",
         "STATE: where it runs, or why it stopped running.",
     };
     size_t i;
