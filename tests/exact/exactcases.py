@@ -86,11 +86,16 @@ def others(every, accels, options):
                              again=row.parameters() + " kdbg=encoded"))
         one = named("one thread for all vCPUs", row, "tcg", 2, "each",
                     extra=("-icount", "shift=2,sleep=off"))
-        one.switches = 2000
-        out.append(one)
+        early = named("on before the first instruction", row, "tcg", 4,
+                      "each", before_boot=True)
+        alone = named("not polled", row, "tcg", 2, "each", BUSY, poll_hz=0)
+        for case in (one, early, alone):
+            case.switches = 2000
+            out.append(case)
         for case in out:
             if case.kind == "plug":
                 case.extra = ("-smp", "2,sockets=4,maxcpus=4")
+                case.machine = "q35"
     if "kvm" in accels:
         out.append(named("gdb", row, "kvm", 2, "gdb"))
         out += stand_in(every, options.full) if options.stand_in else [

@@ -18,8 +18,14 @@ AT_ONCE_S = 0.1
 
 
 def begin(run, **more):
-    run.boot()
-    run.on(entries=more.pop("entries", 65536), **more)
+    more.setdefault("entries", 65536)
+    if run.case.before_boot:
+        run.on(**more)
+        run.t.vm.cont()
+        run.boot()
+    else:
+        run.boot()
+        run.on(**more)
     return run.wait_hold()
 
 
@@ -116,9 +122,10 @@ def run_toggle(run):
 
 
 def run_plug(run):
-    """A vCPU comes: nothing is claimed until it is known"""
+    """A vCPU comes: nothing is claimed until it is known, or has gone"""
     if not begin(run):
         return
+    port_out(run, "w", 0xCD8, 0)        # leave the old interface
     run.t.qmp("device_add", driver="qemu64-x86_64-cpu", id="more",
               **{"socket-id": 2, "core-id": 0, "thread-id": 0})
     status = run.wait("claims all with a vCPU that is not known",
@@ -126,6 +133,17 @@ def run_plug(run):
     if status:
         run.report.expect("state", status["state"], "active")
         run.report.true("no reason", status.get("reason"))
+    run.t.qmp("device_del", id="more")
+    port_out(run, "w", 0xCD8, 2)        # what a guest does, by ACPI
+    port_out(run, "b", 0xCDC, 8)
+    if run.wait_hold():
+        run.run_switches(SOME)
+        run.judge()
+
+
+def port_out(run, size, port, value):
+    run.t.qmp("human-monitor-command", command_line=f"o /{size} {port:#x} "
+              f"{value:#x}")
 
 
 def run_refuse(run):
