@@ -49,6 +49,26 @@ def test_both_traces():
         vmscope(*way, path, raw=True)
 
 
+def test_exact():
+    """What exact mode recorded is told apart from what was seen by looking."""
+    guest = Guest('-smp', '2', config=BUSY)
+    path = target()
+    vmscope('record', '--qmp', guest.path, '-o', path, '--exact', '--sched',
+            '--duration', '4s')
+    figures = report(path)
+    exact = sum(row['origin'] == 'exact' for row in rows(path)
+                if row['event'] == 'switch')
+    check(exact > 100, f'{exact} exact')
+    same(figures['switches-exact'], exact, 'switches-exact')
+    text = vmscope('report', path).out
+    check(f'{exact} of the switches were recorded as they happened' in text or
+          'Every switch was recorded as it happened' in text, text[-600:])
+    late = report(path, '--since', '3s')
+    same(late['exact'], True, 'the last second is exact')
+    check('Every switch was recorded as it happened' in
+          vmscope('report', '--since', '3s', path).out, 'late text')
+
+
 def test_one_trace():
     guest = Guest()
     for kind, other in (('--sched', 'irq'), ('--irq', 'switch')):

@@ -123,6 +123,10 @@ static void check_poll(Doctor *doctor, const json_t *status)
                      "A guest that seldom exits is hardly seen: set poll-hz, "
                      "as vmscope top --hz 1000 does.",
                      "polling is off: vCPUs are looked at when they exit");
+    } else if (qmp_bool(status, "exact", false)) {
+        findings_add(&doctor->findings, GRADE_OK, "poll", NULL,
+                     "%" PRIu64 " looks a second at each vCPU check exact "
+                     "mode", hz);
     } else {
         findings_add(&doctor->findings, GRADE_OK, "poll", NULL,
                      "%" PRIu64 " looks a second at each vCPU: runs shorter "

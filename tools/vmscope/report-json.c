@@ -102,7 +102,8 @@ static void put_counts(JsonOut *json, const ReportStats *stats)
     if (stats->missed_known) {
         jsonout_uint(json, "switches-missed", stats->missed);
     }
-    jsonout_bool(json, "exact", stats->has_mark && stats->was_exact);
+    jsonout_uint(json, "switches-exact", report_n_exact(stats));
+    jsonout_bool(json, "exact", report_is_exact(stats));
     jsonout_uint(json, "interrupts", stats->interrupts);
     jsonout_uint(json, "interrupts-lost", stats->irq_lost);
     jsonout_uint(json, "interrupts-dropped", stats->mark.irq_dropped);

@@ -27,7 +27,6 @@ void report_stats_init(ReportStats *stats, uint64_t since_ns,
     stats->since_ns = since_ns;
     stats->until_ns = until_ns;
     stats->window_ns = window_ns;
-    stats->was_exact = true;
     stats->epoch = 1;
     trace_who_init(&stats->who);
     stats->lines = calloc(IRQLOG_MAX_LINES + 1, sizeof(*stats->lines));
@@ -111,6 +110,19 @@ static uint64_t span(const ReportStats *stats, uint64_t from, uint64_t to)
 bool report_is_inside(const ReportStats *stats, uint64_t ns)
 {
     return (ns >= stats->begin_ns || !stats->since_ns) && ns < stats->end_ns;
+}
+
+uint64_t report_n_exact(const ReportStats *stats)
+{
+    return stats->origins[SCHEDLOG_EXACT];
+}
+
+bool report_is_exact(const ReportStats *stats)
+{
+    uint64_t exact = report_n_exact(stats);
+
+    return exact && stats->switches - exact <= stats->n_vcpus &&
+           !stats->missed && !stats->sched_lost;
 }
 
 static uint64_t add_capped(uint64_t a, uint64_t b)
@@ -573,7 +585,6 @@ static void take_item(ReportStats *stats, const TraceItem *item)
     case TRACE_ITEM_MARK:
         stats->mark = item->mark;
         stats->has_mark = true;
-        stats->was_exact &= item->mark.exact;
         break;
     default:
         break;

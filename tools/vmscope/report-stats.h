@@ -126,7 +126,6 @@ typedef struct ReportStats {
     unsigned n_guests;
     bool has_mark;
     TraceMark mark;             /* the last one */
-    bool was_exact;             /* at every mark */
     bool has_end;
     TraceEnd end;
 
@@ -137,7 +136,7 @@ typedef struct ReportStats {
     uint64_t sched_lost;
     uint64_t interrupts;
     uint64_t irq_lost;
-    uint64_t origins[3];
+    uint64_t origins[3];        /* by SchedlogOrigin */
 
     TraceWho who;
     ReportThread *threads;      /* as who.threads */
@@ -178,6 +177,12 @@ void report_stats_free(ReportStats *stats);
 
 /* Whether a moment is in the part that is reported of. */
 bool report_is_inside(const ReportStats *stats, uint64_t ns);
+
+/* Switches that were recorded as they happened, in exact mode. */
+uint64_t report_n_exact(const ReportStats *stats);
+
+/* All of them, but for one a vCPU that says where it begins. */
+bool report_is_exact(const ReportStats *stats);
 
 /* Read the whole recording. */
 void report_stats_read(ReportStats *stats, TraceInput *input);

@@ -561,16 +561,21 @@ static void put_follow_up(View *view)
 static void put_sampling(View *view)
 {
     const ReportStats *stats = view->stats;
+    uint64_t exact = report_n_exact(stats);
 
-    if (stats->has_mark && stats->was_exact) {
-        out_text(view->out, "* Every switch was recorded, as far as the "
-                 "guest's own counter tells.\n");
+    if (report_is_exact(stats)) {
+        out_text(view->out, "* Every switch was recorded as it happened (exact "
+                 "mode), as far as is known.\n");
         return;
     }
-    out_printf(view->out, "* Switches were seen by looking: at every exit of "
-               "a vCPU, and %" PRIu32 " times a\n  second. Threads that ran "
-               "in between are missing, and times are of the look.\n",
-               stats->info.poll_hz);
+    if (exact) {
+        out_printf(view->out, "* %" PRIu64 " of the switches were recorded as "
+                   "they happened (exact mode).\n", exact);
+    }
+    out_printf(view->out, "* %s were seen by looking: at every exit of a vCPU, and %"
+               PRIu32 " times a\n  second. Threads that ran in between are "
+               "missing, and times are of the look.\n",
+               exact ? "The others" : "Switches", stats->info.poll_hz);
     if (stats->missed) {
         out_printf(view->out, "* The guest counted %" PRIu64 " switches that "
                    "were not seen, %.1f%% of all; %.1f%% of\n  the vCPUs' "

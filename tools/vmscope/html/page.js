@@ -37,7 +37,9 @@ function makeNotes() {
         note('The recording was not finished: its end is missing.', true);
     }
     if (report.switches && !report.exact) {
-        note(`Switches were seen by looking, ${formatCount(report.recording['poll-hz'])} times a second and at ` +
+        const exact = report['switches-exact'];
+        note(`${exact ? `${formatCount(exact)} switches were recorded as they happened (exact mode); the others` :
+                        'Switches'} were seen by looking, ${formatCount(report.recording['poll-hz'])} times a second and at ` +
              'exits: what ran in between is not here.');
     }
     if (cpuLanes.filter((lane) => lane).length > MAX_CPU_LANES || lineLanes.size > MAX_LINE_LANES) {
