@@ -40,6 +40,7 @@ typedef struct SchedHelper {
     SchedSession *session;
     unsigned resets;            /* of the machine, that were followed */
     unsigned resumes;
+    bool rested;                /* looked at since it was stopped */
 
     bool active;                /* result is of a kernel that is there */
     WinosResult result;

@@ -91,6 +91,7 @@ static void follow_machine(SchedHelper *helper)
     }
     if (resumes != helper->resumes) {
         helper->resumes = resumes;
+        helper->rested = false;
         helper->backoff_ns = SCHED_FIRST_BACKOFF_NS;
         hurry(helper);
         helper->keep_ns = 0;
@@ -144,6 +145,15 @@ static void poll_if_due(SchedHelper *helper, uint64_t now)
     }
 }
 
+/* Who runs while the machine stands still is seen, however short it ran. */
+static void look_at_rest(SchedHelper *helper)
+{
+    if (!helper->rested) {
+        helper->rested = true;
+        look_at_all(helper);
+    }
+}
+
 static bool polls(const SchedHelper *helper)
 {
     return helper->session->poll_hz && is_running(helper);
@@ -165,6 +175,8 @@ static void trace(SchedHelper *helper)
     }
     if (helper->active && polls(helper)) {
         poll_if_due(helper, now);
+    } else if (helper->active && !is_running(helper)) {
+        look_at_rest(helper);
     }
 }
 
