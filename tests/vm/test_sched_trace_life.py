@@ -179,8 +179,8 @@ def test_stopped_anywhere():
     """The newest entry is of who runs, though nothing else would look."""
     machine = start()
     machine.cmd(SET, enable=True, poll_hz=0)
-    wait_for('both vCPUs', lambda: all(vcpu['known'] for vcpu in
-                                       status(machine)['vcpus']))
+    wait_for('both vCPUs', lambda: [
+        vcpu['known'] for vcpu in status(machine)['vcpus']] == [True, True])
     for _ in range(5):
         machine.cmd('stop')
         wait_for('the look at rest', lambda: [
