@@ -76,6 +76,7 @@ void histogram_add(Histogram *histogram, uint64_t ns)
 uint64_t histogram_below(const Histogram *histogram, double share)
 {
     double wanted = share * (double)histogram->n;
+    uint64_t bound;
     uint64_t n = 0;
     unsigned i;
 
@@ -85,7 +86,8 @@ uint64_t histogram_below(const Histogram *histogram, double share)
             break;
         }
     }
-    return (uint64_t)1 << (i + 1);
+    bound = (uint64_t)1 << (i + 1);
+    return bound < histogram->max_ns ? bound : histogram->max_ns;
 }
 
 /* The part of the recording that is reported of. */
