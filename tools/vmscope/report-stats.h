@@ -189,7 +189,9 @@ void report_stats_read(ReportStats *stats, TraceInput *input);
 
 void histogram_add(Histogram *histogram, uint64_t ns);
 
-/* What @share of 0 to 1 are not longer than: its bucket's end, or the longest. */
+/*
+ * What @share of 0 to 1 are not longer than: its bucket's end, or the longest
+ */
 uint64_t histogram_below(const Histogram *histogram, double share);
 
 /**
