@@ -6,6 +6,7 @@ folder that is removed afterwards.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
@@ -194,6 +196,30 @@ def read_all(machine, **filters):
             return entries
         entries += page
         after = max(entry['seq'] for entry in page)
+
+
+@contextlib.contextmanager
+def blocked_main_loop(machine):
+    """QEMU's main loop waits in open() meanwhile; takes monitors 0 and 1."""
+    fifo = machine.path('fifo')
+    os.mkfifo(fifo)
+    blocked = threading.Thread(target=lambda: machine.cmd(
+        'pmemsave', val=0, size=4096, filename=fifo))
+    probe = threading.Thread(target=lambda: machine.cmd(
+        'query-name', _monitor=1))
+    blocked.start()
+    try:
+        time.sleep(0.3)
+        probe.start()
+        probe.join(1)
+        assert probe.is_alive(), 'the main loop was not blocked'
+        yield
+    finally:
+        with open(fifo, 'rb') as reader:
+            reader.read()
+        blocked.join(20)
+        probe.join(20)
+    assert not blocked.is_alive()
 
 
 def analyze(*arguments):

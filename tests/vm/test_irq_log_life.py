@@ -6,11 +6,10 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import json
 import os
 import random
-import threading
 import time
 
-from harness import (ANALYZE, Machine, Skip, analyze, folder, read_all,
-                     ring_header, wait_for)
+from harness import (ANALYZE, Machine, Skip, analyze, blocked_main_loop,
+                     folder, read_all, ring_header, wait_for)
 
 BUSY = ('-M', 'pc', '-m', '64', '-smp', '2', '-device', 'virtio-net-pci')
 
@@ -61,29 +60,12 @@ def test_out_of_band_while_blocked():
     machine.cmd('irq-log-set', enable=True, text=False)
     wait_for('events', lambda: machine.cmd(
         'query-irq-log-status')['recorded'] > 100)
-    fifo = machine.path('fifo')
-    os.mkfifo(fifo)
-    blocked = threading.Thread(target=lambda: machine.cmd(
-        'pmemsave', val=0, size=4096, filename=fifo))
-    blocked.start()
-    try:
-        time.sleep(0.3)
-        probe = threading.Thread(target=lambda: machine.cmd(
-            'query-name', _monitor=1))
-        probe.start()
-        probe.join(1)
-        assert probe.is_alive(), 'the main loop was not blocked'
+    with blocked_main_loop(machine):
         second = machine.qmps[2]
         entries = second.out_of_band('query-irq-log', {'max-entries': 5})
         assert len(entries) == 5
         status = second.out_of_band('query-irq-log-status')
         assert status['enabled'] and status['recorded'] > 100
-    finally:
-        with open(fifo, 'rb') as reader:
-            reader.read()
-        blocked.join(20)
-        probe.join(20)
-    assert not blocked.is_alive()
     assert machine.quit() == 0
 
 

@@ -6,10 +6,10 @@ SPDX-License-Identifier: GPL-2.0-or-later
 import os
 import stat
 import struct
-import threading
 import time
 
-from harness import Machine, QmpError, Skip, ring_header, wait_for
+from harness import (Machine, QmpError, Skip, blocked_main_loop, ring_header,
+                     wait_for)
 from sched import (QUERY, SET, STATUS, guest, offset, read_all, recorded,
                    samples, start, state, status, trace, wait_for_state,
                    wait_for_switches)
@@ -326,33 +326,16 @@ def test_exits_alone():
 
 
 def test_out_of_band_while_blocked():
-    """The main loop waits in open(); the trace goes on and can be read."""
+    """The main loop waits; the trace goes on and can be read."""
     machine = start(oob=True, monitors=3)
     trace(machine)
-    fifo = machine.path('fifo')
-    os.mkfifo(fifo)
-    blocked = threading.Thread(target=lambda: machine.cmd(
-        'pmemsave', val=0, size=4096, filename=fifo))
-    blocked.start()
-    try:
-        time.sleep(0.3)
-        probe = threading.Thread(target=lambda: machine.cmd(
-            'query-name', _monitor=1))
-        probe.start()
-        probe.join(1)
-        assert probe.is_alive(), 'the main loop was not blocked'
+    with blocked_main_loop(machine):
         second = machine.qmps[2]
         before = second.out_of_band(STATUS)
         assert before['state'] == 'active'
         assert len(second.out_of_band(QUERY, {'max-entries': 5})) == 5
         wait_for('looks', lambda: second.out_of_band(STATUS)['vcpus'][0][
             'samples'] > before['vcpus'][0]['samples'])
-    finally:
-        with open(fifo, 'rb') as reader:
-            reader.read()
-        blocked.join(20)
-        probe.join(20)
-    assert not blocked.is_alive()
     assert machine.quit() == 0
 
 
