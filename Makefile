@@ -4,17 +4,18 @@
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-# QEMU_VERSION, QEMU_SRC, DEBIAN_MIRROR, JOBS, PREFIX, DESTDIR: environment or
-# command line, both reach the scripts.
-export QEMU_VERSION QEMU_SRC DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR JOBS
+# QEMU_VERSION, QEMU_SRC, QEMU_CONFIGURE, DEBIAN_MIRROR, JOBS, PREFIX, DESTDIR:
+# environment or command line, both reach the scripts.
+export QEMU_VERSION QEMU_SRC QEMU_CONFIGURE DEBIAN_MIRROR DEBIAN_SECURITY_MIRROR JOBS
 export PREFIX DESTDIR FUZZ_SECONDS
 
 SETUP := scripts/setup
 
 .PHONY: all qemu tools guest demo check check-setup check-unit check-cli check-docs \
 	check-vm check-guest check-sched check-exact check-vmscope check-full \
-	check-asan check-qemu check-versions check-libvirt check-hardware \
-	bench fuzz install clean distclean help
+	check-asan check-qemu check-versions check-libvirt check-mutants \
+	check-hardware check-bare \
+	bench docs fuzz deb install clean distclean help
 
 all: qemu tools guest
 
@@ -27,7 +28,10 @@ tools:
 guest:
 	@$(SETUP)/guest
 
-demo: qemu tools guest
+# first what needs no QEMU of ours, then the rest
+demo: tools guest
+	@scripts/demo/stock
+	@$(SETUP)/qemu --main
 	@scripts/demo/run
 
 check:
@@ -35,14 +39,24 @@ check:
 
 check-setup check-unit check-cli check-docs check-vm check-guest check-sched \
 check-exact check-vmscope check-full check-asan check-qemu check-versions \
-check-libvirt:
+check-libvirt check-mutants:
 	@$(SETUP)/check $(@:check-%=%)
 
 check-hardware:
 	@scripts/hardware/run
 
+deb:
+	@$(SETUP)/deb
+
+# BARE="trixie demo": one Debian, one target; both with demo and check without
+check-bare:
+	@$(SETUP)/check-bare $(BARE)
+
 bench:
 	@$(SETUP)/bench
+
+docs:
+	@$(SETUP)/docs
 
 fuzz:
 	@$(SETUP)/fuzz

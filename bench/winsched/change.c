@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "evring/clock.h"
+#include "recorder/clock.h"
 #include "fake-guest.h"
 #include "winsched/sampler.h"
 
@@ -85,7 +85,7 @@ static uint64_t now(void *opaque)
 {
     Machine *m = opaque;
 
-    return clock_stamp(m->clock);
+    return clock_count(m->clock);
 }
 
 static bool current(void *opaque, const WinschedCpu *cpu, uint64_t *thread)
@@ -187,7 +187,7 @@ static __attribute__((noinline)) void look_often(Machine *m,
         uint64_t thread = threads[i & 1];
 
         __atomic_store_n(&m->current, thread, __ATOMIC_RELAXED);
-        winsched_look(&m->ws, &m->cpu, thread, subject->origin);
+        winsched_sample(&m->ws, &m->cpu, thread, subject->origin);
     }
 }
 

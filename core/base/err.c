@@ -9,6 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *(*err_translate)(const char *fmt);
+
+static const char *translated(const char *fmt)
+{
+    return err_translate ? err_translate(fmt) : fmt;
+}
+
 void err_set(Err *err, ErrCode code, const char *fmt, ...)
 {
     va_list ap;
@@ -18,7 +25,7 @@ void err_set(Err *err, ErrCode code, const char *fmt, ...)
     }
     err->code = code;
     va_start(ap, fmt);
-    vsnprintf(err->text, sizeof(err->text), fmt, ap);
+    vsnprintf(err->text, sizeof(err->text), translated(fmt), ap);
     va_end(ap);
 }
 
@@ -33,7 +40,7 @@ void err_prefix(Err *err, const char *fmt, ...)
         return;
     }
     va_start(ap, fmt);
-    vsnprintf(head, sizeof(head), fmt, ap);
+    vsnprintf(head, sizeof(head), translated(fmt), ap);
     va_end(ap);
 
     head_len = strlen(head);

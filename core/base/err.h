@@ -26,6 +26,13 @@ typedef struct Err {
     char text[512];     /* a sentence, NUL-terminated, cut when too long */
 } Err;
 
+/*
+ * Gives a format's translation, or the format: the formats of both functions
+ * below go through it.  NULL, as at first: all stay as they are.  Set by a
+ * program for people before it has threads; not by QEMU.
+ */
+extern const char *(*err_translate)(const char *fmt);
+
 /**
  * err_set - say what went wrong
  * @err: receives code and sentence; NULL is allowed and does nothing

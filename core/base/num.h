@@ -12,6 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A sum, or the greatest number if that is beyond 64 bits. */
+static inline uint64_t num_add_capped(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 /* Room that num_put_*() may write to, whatever the number. */
 enum { NUM_PUT_MAX = 24 };
 

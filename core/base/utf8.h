@@ -1,5 +1,5 @@
 /*
- * base/utf8: where a character of UTF-8 ends, if it is one.
+ * base/utf8: where a character of UTF-8 ends, if it is one, and which it is.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -48,6 +48,21 @@ static inline size_t utf8_sequence(const uint8_t *p, size_t n)
         return 0;
     }
     return len;
+}
+
+/**
+ * utf8_decode - the character that utf8_sequence() measured
+ * @len: what it returned, 1 to 4
+ */
+static inline uint32_t utf8_decode(const uint8_t *p, size_t len)
+{
+    uint32_t c = len == 1 ? p[0] : p[0] & (0x7fu >> len);
+    size_t i;
+
+    for (i = 1; i < len; i++) {
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    return c;
 }
 
 #endif

@@ -30,12 +30,29 @@ typedef struct GmemOps {
      * aligned read of 8 bytes must be one load: others rely on it.
      */
     bool (*read_phys)(void *opaque, uint64_t gpa, void *buf, size_t len);
+    /*
+     * What is read from now on must not be older than this call; optional.
+     * For those that answer reads from copies, as reading costs them much.
+     */
+    void (*fresh)(void *opaque);
 } GmemOps;
 
 typedef struct GuestMem {
     const GmemOps *ops;
     void *opaque;
 } GuestMem;
+
+/**
+ * gmem_fresh - whoever keeps copies of the guest's memory drops them
+ *
+ * Called before memory is read a second time to see whether it has changed.
+ */
+static inline void gmem_fresh(const GuestMem *mem)
+{
+    if (mem->ops->fresh) {
+        mem->ops->fresh(mem->opaque);
+    }
+}
 
 /* An address space: memory seen through one root of page tables. */
 typedef struct GmemSpace {

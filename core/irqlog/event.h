@@ -19,6 +19,9 @@ enum { IRQLOG_BACKTRACE_MAX = 16 };
 /* What a line without a QOM path is called. */
 #define IRQLOG_ANONYMOUS "(anonymous)"
 
+/* What a line is called for which, or for whose name, there was no room. */
+#define IRQLOG_UNKNOWN "(unknown)"
+
 typedef enum IrqlogKind {
     IRQLOG_HARDWARE,    /* a device's own pin */
     IRQLOG_PERCPU,      /* an input of a CPU or of its local controller */
@@ -70,6 +73,8 @@ typedef struct IrqlogLineInfo {
     const char *path;           /* borrowed; IRQLOG_ANONYMOUS when none */
     const char *driven_by;      /* borrowed; QOM path and link; NULL: none */
     const char *owner;          /* borrowed; QOM path; NULL: none */
+    const char *device;         /* borrowed; QOM type of the line's device, and
+                                   its id behind a colon; NULL: not known */
 } IrqlogLineInfo;
 
 /* A thread that raised something. */
@@ -87,6 +92,15 @@ typedef struct IrqlogObjectInfo {
     const char *build_id;       /* borrowed; hexadecimal; "" when none */
     const char *file;           /* borrowed */
 } IrqlogObjectInfo;
+
+/**
+ * irqlog_message_vector - the vector a message asks for
+ * @data: of the message
+ */
+static inline int32_t irqlog_message_vector(uint32_t data)
+{
+    return data & 0xff;
+}
 
 /**
  * irqlog_kind_name - the word users see for a kind

@@ -86,3 +86,48 @@ void irqlog_index_remove(IrqlogIndex *index, uint64_t key, uint32_t line)
         }
     }
 }
+
+/* Marks that share a place, so that few push each other out. */
+enum { REFUSED_WAYS = 8 };
+
+/* One number for all that makes a line what it is; never 0. */
+static uint64_t identity_mark(const IrqlogIdentity *identity)
+{
+    const uint64_t parts[] = {
+        identity->key, identity->handler, identity->opaque, identity->parent,
+        (uint32_t)identity->n,
+    };
+    uint64_t mark = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        mark = (mark ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        mark ^= mark >> 29;
+    }
+    return mark | 1;
+}
+
+bool irqlog_index_refuse(IrqlogIndex *index, const IrqlogIdentity *identity)
+{
+    uint64_t mark = identity_mark(identity);
+    size_t first = (mark >> 40) % (IRQLOG_INDEX_REFUSED / REFUSED_WAYS) *
+                   REFUSED_WAYS;
+    _Atomic uint64_t *cells = &index->refused[first];
+    unsigned i;
+
+    for (i = 0; i < REFUSED_WAYS; i++) {
+        uint64_t at = atomic_load_explicit(&cells[i], memory_order_relaxed);
+
+        if (at == mark) {
+            return false;
+        }
+        if (!at) {
+            break;
+        }
+    }
+    if (i == REFUSED_WAYS) {
+        i = (mark >> 32) % REFUSED_WAYS;
+    }
+    atomic_store_explicit(&cells[i], mark, memory_order_relaxed);
+    return true;
+}

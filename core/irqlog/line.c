@@ -185,6 +185,7 @@ static const Field line_fields[] = {
     { "path=",      FIELD_STRING, true,  AT(line.path) },
     { "driven-by=", FIELD_STRING, false, AT(line.driven_by) },
     { "owner=",     FIELD_STRING, false, AT(line.owner) },
+    { "device=",    FIELD_STRING, false, AT(line.device) },
     {}
 };
 

@@ -15,6 +15,9 @@
 #define HEAD "irq-log: "
 #define BODY "         "
 
+/* What some editors put in front of a text that they save. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 enum { PREFIX_LEN = sizeof(HEAD) - 1 };
 
 /* What the next line of nine spaces is. */
@@ -190,16 +193,20 @@ static bool drop_line(IrqlogParser *parser, const char *line)
         parser->stats.foreign++;
     } else if (head ? parser->state != STATE_REFUSED
                     : parser->state < STATE_SKIP) {
-        give_up(parser, parser->line_no, "a line of more than 16 KiB");
+        give_up(parser, parser->line_no, "a line of more than 20 KiB");
     }
     return true;
 }
 
 static bool take_line(IrqlogParser *parser, const char *line, size_t len)
 {
-    Scan scan = { line + PREFIX_LEN, line + len, parser->text_at, NULL };
+    Scan scan = { NULL, line + len, parser->text_at, NULL };
 
     parser->line_no++;
+    if (parser->line_no == 1 && len >= 3 && !memcmp(line, BYTE_ORDER_MARK, 3)) {
+        line += 3;
+        len -= 3;
+    }
     if (len < PREFIX_LEN) {
         parser->stats.foreign++;
         return true;
@@ -207,6 +214,7 @@ static bool take_line(IrqlogParser *parser, const char *line, size_t len)
     if (len > IRQLOG_TEXT_MAX) {
         return drop_line(parser, line);
     }
+    scan.p = line + PREFIX_LEN;
     if (len > PREFIX_LEN && line[len - 1] == '\r') {
         scan.end--;
     }

@@ -7,16 +7,10 @@
 
 #include <string.h>
 
-#define UNKNOWN "(unknown)"
-
-/* The longest string kept; longer ones are cut. */
-enum { STRING_MAX = 1000 };
-
 static EvringShape shape_for(uint64_t entries, unsigned max_backtrace)
 {
     EvringShape shape = {
         .content = EVRING_CONTENT_IRQ,
-        .n_rings = 1,
         .entries = entries,
         .n_words = IRQLOG_WORD_BACKTRACE + max_backtrace,
         .tables_size = sizeof(IrqlogTables),
@@ -33,43 +27,33 @@ uint64_t irqlog_store_size(uint64_t entries, unsigned max_backtrace)
 }
 
 /* Sets what this process derives from the header. */
-static void store_view(IrqlogStore *store, EvringHeader *header)
+static void store_view(IrqlogStore *store, EvringHeader *header,
+                       const ClockMap *map)
 {
     store->header = header;
     store->tables = (IrqlogTables *)((char *)header + header->tables_offset);
-    store->clock = atomic_load_explicit(&header->clock.kind,
-                                        memory_order_relaxed);
+    store->map = map;
     store->max_backtrace = header->n_words - IRQLOG_WORD_BACKTRACE;
-    evring_file_ring(header, 0, &store->ring);
 }
 
-static void copy_string(char *to, size_t size, const char *from)
+void irqlog_store_begin_anew(IrqlogStore *store)
 {
-    size_t len = strnlen(from, size - 1);
-
-    memcpy(to, from, len);
-    to[len] = '\0';
+    /* Offset 0 means "none". */
+    store->heap_used = 1;
+    atomic_store_explicit(&store->tables->heap_used, 1, memory_order_relaxed);
 }
 
 void irqlog_store_init(IrqlogStore *store, void *mem, uint64_t entries,
-                       unsigned max_backtrace, const IrqlogRun *run,
-                       ClockKeeper *keeper, const ClockTriple *earlier)
+                       unsigned max_backtrace, const RecorderRun *run,
+                       ClockKeeper *keeper, const ClockReading *earlier)
 {
     EvringShape shape = shape_for(entries, max_backtrace);
     EvringHeader *header = mem;
 
-    evring_file_init(header, &shape);
-    header->pid = run->pid;
-    header->load_base = run->load_base;
-    copy_string(header->build_id, sizeof(run->build_id), run->build_id);
-    copy_string(header->exe, sizeof(header->exe), run->exe);
-    clock_read_triple(clock_host_kind(), &header->begin);
-    clock_map_init(&header->clock, clock_host_kind(), keeper, earlier,
-                   &header->begin);
-    store_view(store, header);
-    /* Offset 0 means "none". */
-    atomic_store_explicit(&store->tables->heap_used, 1,
-                          memory_order_relaxed);
+    recorder_begin(header, &shape, run, &store->ring, &store->clock, keeper,
+                   earlier);
+    store_view(store, header, &keeper->map);
+    irqlog_store_begin_anew(store);
     evring_file_publish(header);
 }
 
@@ -78,21 +62,13 @@ bool irqlog_store_attach(IrqlogStore *store, const void *mem, uint64_t size,
 {
     EvringHeader *header = (EvringHeader *)mem;
 
-    if (!evring_file_check(header, size, err)) {
+    if (!recorder_attach(header, size, EVRING_CONTENT_IRQ, "interrupts",
+                         sizeof(IrqlogTables), IRQLOG_WORD_BACKTRACE,
+                         IRQLOG_WORD_BACKTRACE + IRQLOG_BACKTRACE_MAX,
+                         &store->ring, err)) {
         return false;
     }
-    if (header->content != EVRING_CONTENT_IRQ) {
-        err_set(err, ERR_FORMAT, "this ring file does not hold interrupts");
-        return false;
-    }
-    if (header->tables_size != sizeof(IrqlogTables) ||
-        header->n_words < IRQLOG_WORD_BACKTRACE ||
-        header->n_words > IRQLOG_WORD_BACKTRACE + IRQLOG_BACKTRACE_MAX) {
-        err_set(err, ERR_FORMAT, "damaged ring file: tables or records of "
-                "impossible size");
-        return false;
-    }
-    store_view(store, header);
+    store_view(store, header, &header->clock);
     return true;
 }
 
@@ -100,20 +76,20 @@ bool irqlog_store_attach(IrqlogStore *store, const void *mem, uint64_t size,
 static uint32_t add_string(IrqlogStore *store, const char *string)
 {
     IrqlogTables *tables = store->tables;
-    uint32_t used = atomic_load_explicit(&tables->heap_used,
-                                         memory_order_relaxed);
+    uint32_t used = store->heap_used;
     size_t len;
 
     if (!string) {
         return 0;
     }
-    len = strnlen(string, STRING_MAX);
+    len = strnlen(string, IRQLOG_NAME_MAX);
     if (len + 1 > IRQLOG_HEAP_SIZE - used) {
         return 0;
     }
     memcpy(tables->heap + used, string, len);
     tables->heap[used + len] = '\0';
-    atomic_store_explicit(&tables->heap_used, used + len + 1,
+    store->heap_used = used + (uint32_t)len + 1;
+    atomic_store_explicit(&tables->heap_used, store->heap_used,
                           memory_order_relaxed);
     return used;
 }
@@ -127,6 +103,26 @@ static uint32_t read_count(const _Atomic uint32_t *count, uint32_t max)
     return n < max ? n : max;
 }
 
+/* NULL when the offset is none, or leads nowhere. */
+static const char *get_string(const IrqlogStore *store, uint32_t offset)
+{
+    const char *heap = store->tables->heap;
+
+    if (offset == 0 || offset >= IRQLOG_HEAP_SIZE ||
+        !memchr(heap + offset, '\0', IRQLOG_HEAP_SIZE - offset)) {
+        return NULL;
+    }
+    return heap + offset;
+}
+
+static const char *get_late_string(const IrqlogStore *store,
+                                   const _Atomic uint32_t *where)
+{
+    /* Pairs with the release in name_once(). */
+    return get_string(store, atomic_load_explicit(where,
+                                                  memory_order_acquire));
+}
+
 uint32_t irqlog_store_add_line(IrqlogStore *store, const IrqlogLineInfo *line,
                                uint64_t parent)
 {
@@ -135,8 +131,6 @@ uint32_t irqlog_store_add_line(IrqlogStore *store, const IrqlogLineInfo *line,
     IrqlogLineEntry *entry = &tables->lines[id];
 
     if (id == IRQLOG_MAX_LINES) {
-        atomic_fetch_add_explicit(&tables->lines_refused, 1,
-                                  memory_order_relaxed);
         return IRQLOG_NO_LINE;
     }
     entry->irq = line->irq;
@@ -147,12 +141,26 @@ uint32_t irqlog_store_add_line(IrqlogStore *store, const IrqlogLineInfo *line,
     entry->kind = line->kind;
     irqlog_store_name_line(store, id, line->path, line->driven_by,
                            line->owner);
+    irqlog_store_set_device(store, id, line->device);
     /* Pairs with the acquire in read_count(): entry first. */
     atomic_store_explicit(&tables->n_lines, id + 1, memory_order_release);
     return id;
 }
 
-static void name_once(IrqlogStore *store, _Atomic uint32_t *where,
+void irqlog_store_refuse_line(IrqlogStore *store)
+{
+    atomic_fetch_add_explicit(&store->tables->lines_refused, 1,
+                              memory_order_relaxed);
+}
+
+uint32_t irqlog_store_lines_refused(const IrqlogStore *store)
+{
+    return atomic_load_explicit(&store->tables->lines_refused,
+                                memory_order_relaxed);
+}
+
+/* Returns: false when there was a string and no room for it. */
+static bool name_once(IrqlogStore *store, _Atomic uint32_t *where,
                       const char *string)
 {
     uint32_t offset = add_string(store, string);
@@ -161,16 +169,41 @@ static void name_once(IrqlogStore *store, _Atomic uint32_t *where,
         /* Pairs with the acquire in get_string(): bytes first. */
         atomic_store_explicit(where, offset, memory_order_release);
     }
+    return offset || !string;
 }
 
 void irqlog_store_name_line(IrqlogStore *store, uint32_t id, const char *path,
                             const char *driven_by, const char *owner)
 {
     IrqlogLineEntry *entry = &store->tables->lines[id];
+    bool whole = name_once(store, &entry->path, path);
 
-    name_once(store, &entry->path, path);
-    name_once(store, &entry->driven_by, driven_by);
-    name_once(store, &entry->owner, owner);
+    whole &= name_once(store, &entry->driven_by, driven_by);
+    whole &= name_once(store, &entry->owner, owner);
+    /* A line counts once, however many of its names are missing. */
+    if (!whole && !(atomic_fetch_or_explicit(&entry->flags,
+                                             IRQLOG_LINE_CUT_OFF,
+                                             memory_order_relaxed) &
+                    IRQLOG_LINE_CUT_OFF)) {
+        irqlog_store_refuse_line(store);
+    }
+}
+
+/* The pins of a device come one behind the other: they share its name. */
+void irqlog_store_set_device(IrqlogStore *store, uint32_t id,
+                             const char *device)
+{
+    IrqlogLineEntry *entry = &store->tables->lines[id];
+    const char *before = id ? get_late_string(store, &entry[-1].device) : NULL;
+
+    if (device && before && !strcmp(before, device)) {
+        atomic_store_explicit(&entry->device,
+                              atomic_load_explicit(&entry[-1].device,
+                                                   memory_order_relaxed),
+                              memory_order_release);
+    } else {
+        name_once(store, &entry->device, device);
+    }
 }
 
 uint32_t irqlog_store_add_thread(IrqlogStore *store,
@@ -219,31 +252,7 @@ bool irqlog_store_add_object(IrqlogStore *store,
 
 void irqlog_store_stop(IrqlogStore *store)
 {
-    atomic_store_explicit(&store->header->end_stamp,
-                          clock_stamp(store->clock), memory_order_relaxed);
-    /* Pairs with a reader's acquire: the time first. */
-    atomic_store_explicit(&store->header->state, EVRING_STOPPED,
-                          memory_order_release);
-}
-
-/* NULL when the offset is none, or leads nowhere. */
-static const char *get_string(const IrqlogStore *store, uint32_t offset)
-{
-    const char *heap = store->tables->heap;
-
-    if (offset == 0 || offset >= IRQLOG_HEAP_SIZE ||
-        !memchr(heap + offset, '\0', IRQLOG_HEAP_SIZE - offset)) {
-        return NULL;
-    }
-    return heap + offset;
-}
-
-static const char *get_late_string(const IrqlogStore *store,
-                                   const _Atomic uint32_t *where)
-{
-    /* Pairs with the release in name_once(). */
-    return get_string(store, atomic_load_explicit(where,
-                                                  memory_order_acquire));
+    recorder_stop(store->header, &store->clock);
 }
 
 bool irqlog_store_line(const IrqlogStore *store, uint32_t id,
@@ -263,10 +272,13 @@ bool irqlog_store_line(const IrqlogStore *store, uint32_t id,
                                                    IRQLOG_SOFTWARE;
     line->path = get_late_string(store, &entry->path);
     if (!line->path) {
-        line->path = IRQLOG_ANONYMOUS;
+        line->path = atomic_load_explicit(&entry->flags,
+                                          memory_order_relaxed) &
+                     IRQLOG_LINE_CUT_OFF ? IRQLOG_UNKNOWN : IRQLOG_ANONYMOUS;
     }
     line->driven_by = get_late_string(store, &entry->driven_by);
     line->owner = get_late_string(store, &entry->owner);
+    line->device = get_late_string(store, &entry->device);
     return true;
 }
 
@@ -309,12 +321,6 @@ bool irqlog_store_object(const IrqlogStore *store, uint32_t id,
         object->file = "";
     }
     return true;
-}
-
-uint64_t irqlog_store_dropped(const IrqlogStore *store)
-{
-    return atomic_load_explicit(&store->ring.shared->dropped,
-                                memory_order_relaxed);
 }
 
 uint32_t irqlog_store_n_lines(const IrqlogStore *store)
@@ -365,17 +371,16 @@ static void unpack_msi(const uint64_t *words, IrqlogEvent *event)
     event->msi_address = words[IRQLOG_WORD_MSI_ADDRESS];
     event->msi_data = (uint32_t)words[IRQLOG_WORD_MSI_DATA];
     event->requester = event->path;
-    event->n = event->msi_data & 0xff;
+    event->n = irqlog_message_vector(event->msi_data);
 }
 
 static void unpack(const IrqlogStore *store, const uint64_t *words,
                    IrqlogEvent *event)
 {
-    IrqlogLineInfo line = { .kind = IRQLOG_SOFTWARE, .path = UNKNOWN };
+    IrqlogLineInfo line = { .kind = IRQLOG_SOFTWARE, .path = IRQLOG_UNKNOWN };
 
     irqlog_store_line(store, (uint32_t)words[IRQLOG_WORD_IDS], &line);
-    event->time_ns = clock_map_ns(&store->header->clock,
-                                  words[IRQLOG_WORD_STAMP]);
+    event->time_ns = clock_map_ns(store->map, words[IRQLOG_WORD_STAMP]);
     event->caller = words[IRQLOG_WORD_CALLER];
     event->tid = (uint32_t)words[IRQLOG_WORD_LEVEL_TID];
     event->level = (int32_t)(words[IRQLOG_WORD_LEVEL_TID] >> 32);
@@ -394,6 +399,34 @@ static void unpack(const IrqlogStore *store, const uint64_t *words,
     if (words[IRQLOG_WORD_MSI_DATA] >> 32 & IRQLOG_FLAG_MSI) {
         unpack_msi(words, event);
     }
+}
+
+EvringRead irqlog_store_brief(const IrqlogStore *store, uint64_t seq,
+                              IrqlogBrief *brief)
+{
+    uint64_t words[IRQLOG_WORD_BACKTRACE];
+    EvringRead result = evring_read_first(&store->ring, seq,
+                                          IRQLOG_WORD_BACKTRACE, words);
+    const IrqlogLineEntry *line;
+
+    if (result != EVRING_OK) {
+        return result;
+    }
+    brief->tid = (uint32_t)words[IRQLOG_WORD_LEVEL_TID];
+    brief->line = (uint32_t)words[IRQLOG_WORD_IDS];
+    brief->n = 0;
+    brief->kind = IRQLOG_SOFTWARE;
+    if (words[IRQLOG_WORD_MSI_DATA] >> 32 & IRQLOG_FLAG_MSI) {
+        brief->kind = IRQLOG_MSI;
+        brief->n = irqlog_message_vector(
+            (uint32_t)words[IRQLOG_WORD_MSI_DATA]);
+    } else if (brief->line < irqlog_store_n_lines(store)) {
+        line = &store->tables->lines[brief->line];
+        brief->n = line->n;
+        brief->kind = line->kind < IRQLOG_KIND_COUNT ? line->kind :
+                                                       IRQLOG_SOFTWARE;
+    }
+    return EVRING_OK;
 }
 
 EvringRead irqlog_store_event_ids(const IrqlogStore *store, uint64_t seq,

@@ -13,7 +13,8 @@
 #define VMSCOPE_IRQLOG_STORE_H
 
 #include "base/err.h"
-#include "evring/file.h"
+#include "recorder/file.h"
+#include "recorder/keeper.h"
 #include "irqlog/event.h"
 
 #include <stddef.h>
@@ -23,6 +24,7 @@ enum {
     IRQLOG_MAX_THREADS = 1024,
     IRQLOG_MAX_OBJECTS = 256,
     IRQLOG_HEAP_SIZE = 512 * 1024,
+    IRQLOG_NAME_MAX = 1000,   /* bytes kept of a string; the rest is cut */
     /* What an id is when its table is full; readers say "(unknown)". */
     IRQLOG_NO_LINE = IRQLOG_MAX_LINES,
     IRQLOG_NO_THREAD = IRQLOG_MAX_THREADS,
@@ -39,8 +41,14 @@ typedef struct IrqlogLineEntry {
     _Atomic uint32_t path;      /* may be filled in after the entry */
     _Atomic uint32_t driven_by;
     _Atomic uint32_t owner;
-    uint32_t reserved[3];
+    _Atomic uint32_t flags;
+    _Atomic uint32_t device;    /* 0 in a file of before there were any */
+    uint32_t reserved;
 } IrqlogLineEntry;
+
+enum {
+    IRQLOG_LINE_CUT_OFF = 1,    /* the heap had no room for a name of it */
+};
 
 typedef struct IrqlogThreadEntry {
     uint32_t tid;
@@ -63,7 +71,7 @@ typedef struct IrqlogTables {
     _Atomic uint32_t n_threads;
     _Atomic uint32_t n_objects;
     _Atomic uint32_t heap_used;
-    _Atomic uint32_t lines_refused;     /* lines that found the table full */
+    _Atomic uint32_t lines_refused;     /* table or heap had no room */
     uint32_t reserved[11];
     IrqlogLineEntry lines[IRQLOG_MAX_LINES];
     IrqlogThreadEntry threads[IRQLOG_MAX_THREADS];
@@ -93,8 +101,10 @@ typedef struct IrqlogStore {
     EvringHeader *header;
     IrqlogTables *tables;
     Evring ring;
-    ClockKind clock;
+    ClockSource clock;          /* the writer's */
+    const ClockMap *map;        /* what stamps mean */
     unsigned max_backtrace;     /* frames a record has room for */
+    uint32_t heap_used;         /* the writer's; of the memory, others write */
 } IrqlogStore;
 
 /* One call, as the hook saw it. */
@@ -125,18 +135,20 @@ uint64_t irqlog_store_size(uint64_t entries, unsigned max_backtrace);
  * @mem: irqlog_store_size() zeroed bytes, page aligned; stays the caller's
  * @entries: as given to irqlog_store_size()
  * @max_backtrace: as given to irqlog_store_size()
- * @run: what the header says of the process; format is ignored
- * @keeper: begun, for clock_map_steer() on store->header->clock
+ * @run: what the header says of the process
+ * @keeper: begun, for keeper_look(); lives as long as the store is used, and
+ *          the store must not move
  * @earlier: an earlier reading of the host's clocks
  */
 void irqlog_store_init(IrqlogStore *store, void *mem, uint64_t entries,
-                       unsigned max_backtrace, const IrqlogRun *run,
-                       ClockKeeper *keeper, const ClockTriple *earlier);
+                       unsigned max_backtrace, const RecorderRun *run,
+                       ClockKeeper *keeper, const ClockReading *earlier);
 
 /**
  * irqlog_store_attach - read a store that somebody else writes or wrote
  * @store: filled in
- * @mem: the bytes, page aligned, readable; anything may be in them
+ * @mem: the bytes, page aligned; anything may be in them, but nobody may
+ *       change them meanwhile: of a file, the image of recorder/reader.h
  * @size: how many
  * @err: says why they are no store this reader can read
  *
@@ -152,10 +164,27 @@ bool irqlog_store_attach(IrqlogStore *store, const void *mem, uint64_t size,
  *
  * Context: one thread at a time; the caller sees to it.  As in all adds.
  *
- * Returns: its id; IRQLOG_NO_LINE when the table or the heap is full
+ * A line whose path has no room in the heap is added without it, and counts
+ * as refused.
+ *
+ * Returns: its id; IRQLOG_NO_LINE when the table is full, and then
+ *          irqlog_store_refuse_line() is for the caller to call
  */
 uint32_t irqlog_store_add_line(IrqlogStore *store, const IrqlogLineInfo *line,
                                uint64_t parent);
+
+/**
+ * irqlog_store_refuse_line - count a line that is not in the table
+ *
+ * Context: any thread.
+ */
+void irqlog_store_refuse_line(IrqlogStore *store);
+
+/**
+ * irqlog_store_lines_refused - lines for which, or for whose names, there was
+ * no room
+ */
+uint32_t irqlog_store_lines_refused(const IrqlogStore *store);
 
 /**
  * irqlog_store_name_line - say what was not known when the line was added
@@ -164,6 +193,16 @@ uint32_t irqlog_store_add_line(IrqlogStore *store, const IrqlogLineInfo *line,
  */
 void irqlog_store_name_line(IrqlogStore *store, uint32_t id, const char *path,
                             const char *driven_by, const char *owner);
+
+/**
+ * irqlog_store_set_device - say which device a line belongs to
+ * @device: as in IrqlogLineInfo; NULL leaves it as it is
+ *
+ * Context: as the adds.  Without room in the heap there is none; the line
+ * does not count as refused for that.
+ */
+void irqlog_store_set_device(IrqlogStore *store, uint32_t id,
+                             const char *device);
 
 uint32_t irqlog_store_add_thread(IrqlogStore *store,
                                  const IrqlogThreadInfo *thread);
@@ -178,6 +217,13 @@ bool irqlog_store_add_object(IrqlogStore *store,
  * irqlog_store_stop - nothing more will be recorded
  */
 void irqlog_store_stop(IrqlogStore *store);
+
+/**
+ * irqlog_store_begin_anew - its memory was lost, and is zeroed memory now
+ *
+ * The header is the caller's to restore.  Context: as the adds.
+ */
+void irqlog_store_begin_anew(IrqlogStore *store);
 
 /**
  * irqlog_store_event - read one event
@@ -199,15 +245,28 @@ EvringRead irqlog_store_event_ids(const IrqlogStore *store, uint64_t seq,
                                   IrqlogEvent *event, uint32_t *line,
                                   uint32_t *thread);
 
+/* What an event is asked for by filters, but for names. */
+typedef struct IrqlogBrief {
+    uint32_t tid;
+    uint32_t line;              /* id; IRQLOG_NO_LINE and more: none */
+    int32_t n;
+    IrqlogKind kind;
+} IrqlogBrief;
+
+/**
+ * irqlog_store_brief - read of one event what it can be filtered by
+ * @seq: from 1
+ * @brief: filled in when the answer is EVRING_OK
+ *
+ * Far quicker than the whole event.  Context: any thread; takes no lock.
+ */
+EvringRead irqlog_store_brief(const IrqlogStore *store, uint64_t seq,
+                              IrqlogBrief *brief);
+
 /**
  * irqlog_store_run - what the header says of the run
  */
 void irqlog_store_run(const IrqlogStore *store, IrqlogRun *run);
-
-/**
- * irqlog_store_dropped - calls that found the ring busy and are not in it
- */
-uint64_t irqlog_store_dropped(const IrqlogStore *store);
 
 /* Counts, and entries by id; false for an id that is not there. */
 uint32_t irqlog_store_n_lines(const IrqlogStore *store);
@@ -239,7 +298,7 @@ static inline void irqlog_store_record(const IrqlogStore *store,
      * The stamp is read after the number was given, by the same thread: with
      * one writer, numbers and stamps rise together.
      */
-    evring_put(slot, IRQLOG_WORD_STAMP, clock_stamp(store->clock));
+    evring_put(slot, IRQLOG_WORD_STAMP, clock_stamp(&store->clock));
     evring_put(slot, IRQLOG_WORD_CALLER, call->caller);
     evring_put(slot, IRQLOG_WORD_LEVEL_TID,
                (uint64_t)(uint32_t)call->level << 32 | call->tid);

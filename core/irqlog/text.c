@@ -10,14 +10,15 @@
 #include "irqlog/text.h"
 
 #include "base/num.h"
+#include "base/safe-text.h"
 
 #include <string.h>
 
 /* Longest build-id written out, in digits. */
 enum { BUILD_ID_MAX = 128 };
 
-/* Three strings, each byte escaped, and all words and numbers around them. */
-_Static_assert(3 * 4 * IRQLOG_STRING_MAX + 2048 <= IRQLOG_TEXT_MAX,
+/* Four strings, each byte escaped, and all words and numbers around them. */
+_Static_assert(4 * 4 * IRQLOG_STRING_MAX + 2048 <= IRQLOG_TEXT_MAX,
                "the longest item has room");
 
 static inline char *put(char *p, const char *word)
@@ -56,7 +57,8 @@ static inline uint64_t has_byte(uint64_t word, unsigned char c)
 static inline bool is_plain(uint64_t word, char stop)
 {
     uint64_t low = (word - 0x2020202020202020) & ~word;
-    uint64_t hits = low | has_byte(word, 0x7f) | has_byte(word, '\\') |
+    uint64_t hits = word | low | has_byte(word, 0x7f) |
+                    has_byte(word, '\\') |
                     has_byte(word, (unsigned char)stop);
 
     return !(hits & 0x8080808080808080);
@@ -67,7 +69,9 @@ static char *put_string(char *p, const char *text, char stop)
 {
     size_t len = strnlen(text, IRQLOG_STRING_MAX);
     const char *end = text + len;
+    SafeText safe = { .to = SAFE_FOR_TEXT };
     uint64_t word;
+    size_t taken;
     unsigned char c;
 
     while (text < end) {
@@ -80,12 +84,16 @@ static char *put_string(char *p, const char *text, char stop)
                 continue;
             }
         }
-        c = (unsigned char)*text++;
-        if (needs_escape(c, stop)) {
+        c = (unsigned char)*text;
+        taken = 1;
+        if (c >= 0x80) {
+            p += safe_step(&safe, text, (size_t)(end - text), p, &taken);
+        } else if (needs_escape(c, stop)) {
             p = put_escape(p, c);
         } else {
             *p++ = (char)c;
         }
+        text += taken;
     }
     return p;
 }
@@ -223,6 +231,9 @@ size_t irqlog_print_line(char *buf, const IrqlogLineInfo *line)
     }
     if (line->owner) {
         p = put_quoted(p, " owner=", line->owner);
+    }
+    if (line->device) {
+        p = put_quoted(p, " device=", line->device);
     }
     return finish(buf, p);
 }

@@ -21,7 +21,7 @@ enum { IRQLOG_TEXT_FORMAT = 1 };
 enum { IRQLOG_STRING_MAX = 1024 };
 
 /* No printed item is longer than this, NUL included. */
-enum { IRQLOG_TEXT_MAX = 16384 };
+enum { IRQLOG_TEXT_MAX = 20480 };
 
 /**
  * irqlog_print_event - write an event's block of lines

@@ -5,6 +5,7 @@
  */
 #include "schedlog/store.h"
 
+#include "base/point.h"
 #include "base/utf8.h"
 
 #include <string.h>
@@ -15,7 +16,6 @@ _Static_assert(SCHEDLOG_N_WORDS == 23, "as the format's page says");
 enum { MAX_STATE = 9, MAX_WAIT_REASON = 127, MAX_PRIORITY = 31 };
 
 enum {
-    KNOWN_HAS = 2 * SCHEDLOG_HAS_WAIT_TIME - 1,
     /* The oldest entry may be overwritten at any time. */
     READABLE_GUESTS = SCHEDLOG_MAX_GUESTS - 1,
 };
@@ -24,7 +24,6 @@ static EvringShape shape_for(uint64_t entries)
 {
     EvringShape shape = {
         .content = EVRING_CONTENT_SCHED,
-        .n_rings = 1,
         .entries = entries,
         .n_words = SCHEDLOG_N_WORDS,
         .tables_size = sizeof(SchedlogTables),
@@ -36,11 +35,16 @@ static EvringShape shape_for(uint64_t entries)
 uint64_t schedlog_entries(uint64_t per_vcpu, unsigned n_vcpus)
 {
     uint64_t n = n_vcpus ? n_vcpus : 1;
+    uint64_t most = EVRING_MAX_ENTRIES;
 
-    if (per_vcpu > EVRING_MAX_ENTRIES / n) {
-        return EVRING_MAX_ENTRIES;
+    if (!per_vcpu) {
+        per_vcpu = SCHEDLOG_DEFAULT_ENTRIES;
+        while (most * evring_slot_size(SCHEDLOG_N_WORDS) >
+               SCHEDLOG_DEFAULT_BYTES) {
+            most /= 2;
+        }
     }
-    return evring_round_entries(per_vcpu * n);
+    return per_vcpu > most / n ? most : evring_round_entries(per_vcpu * n);
 }
 
 uint64_t schedlog_store_size(uint64_t entries)
@@ -51,40 +55,24 @@ uint64_t schedlog_store_size(uint64_t entries)
 }
 
 /* Sets what this process derives from the header. */
-static void store_view(SchedlogStore *store, EvringHeader *header)
+static void store_view(SchedlogStore *store, EvringHeader *header,
+                       const ClockMap *map)
 {
     store->header = header;
     store->tables = (SchedlogTables *)((char *)header + header->tables_offset);
-    store->clock = atomic_load_explicit(&header->clock.kind,
-                                        memory_order_relaxed);
-    evring_file_ring(header, 0, &store->ring);
-}
-
-static void copy_string(char *to, size_t size, const char *from)
-{
-    size_t len = strnlen(from, size - 1);
-
-    memcpy(to, from, len);
-    to[len] = '\0';
+    store->map = map;
 }
 
 void schedlog_store_init(SchedlogStore *store, void *mem, uint64_t entries,
-                         const SchedlogRun *run, ClockKeeper *keeper,
-                         const ClockTriple *earlier)
+                         const RecorderRun *run, ClockKeeper *keeper,
+                         const ClockReading *earlier)
 {
     EvringShape shape = shape_for(entries);
     EvringHeader *header = mem;
 
-    evring_file_init(header, &shape);
-    header->pid = run->pid;
-    header->n_vcpus = run->n_vcpus;
-    header->load_base = run->load_base;
-    copy_string(header->build_id, sizeof(header->build_id), run->build_id);
-    copy_string(header->exe, sizeof(header->exe), run->exe);
-    clock_read_triple(clock_host_kind(), &header->begin);
-    clock_map_init(&header->clock, clock_host_kind(), keeper, earlier,
-                   &header->begin);
-    store_view(store, header);
+    recorder_begin(header, &shape, run, &store->ring, &store->clock, keeper,
+                   earlier);
+    store_view(store, header, &keeper->map);
     evring_file_publish(header);
 }
 
@@ -93,21 +81,13 @@ bool schedlog_store_attach(SchedlogStore *store, const void *mem,
 {
     EvringHeader *header = (EvringHeader *)mem;
 
-    if (!evring_file_check(header, size, err)) {
+    if (!recorder_attach(header, size, EVRING_CONTENT_SCHED,
+                         "thread switches", sizeof(SchedlogTables),
+                         SCHEDLOG_N_WORDS, SCHEDLOG_N_WORDS, &store->ring,
+                         err)) {
         return false;
     }
-    if (header->content != EVRING_CONTENT_SCHED) {
-        err_set(err, ERR_FORMAT, "this ring file does not hold thread "
-                "switches");
-        return false;
-    }
-    if (header->tables_size != sizeof(SchedlogTables) ||
-        header->n_words != SCHEDLOG_N_WORDS) {
-        err_set(err, ERR_FORMAT, "damaged ring file: tables or records of "
-                "impossible size");
-        return false;
-    }
-    store_view(store, header);
+    store_view(store, header, &header->clock);
     return true;
 }
 
@@ -169,6 +149,7 @@ static bool read_guest(const SchedlogTables *tables, unsigned back,
         return false;
     }
     copy_out(guest, &tables->guests[index % SCHEDLOG_MAX_GUESTS]);
+    POINT("guest-read");
     /* Pairs with the release fence in schedlog_store_add_guest(). */
     atomic_thread_fence(memory_order_acquire);
     n = atomic_load_explicit(&tables->n_guests, memory_order_relaxed);
@@ -249,6 +230,18 @@ static void put_text(EvringSlot *slot, unsigned word, const char *text,
     }
 }
 
+/* All 15 bytes, whatever they are. */
+static void put_image(EvringSlot *slot, const char *image)
+{
+    uint64_t words[SCHEDLOG_IMAGE_SIZE / 8] = {};
+    unsigned i;
+
+    memcpy(words, image, SCHEDLOG_IMAGE_SIZE - 1);
+    for (i = 0; i < SCHEDLOG_IMAGE_SIZE / 8; i++) {
+        evring_put(slot, SCHEDLOG_WORD_IMAGE + i, words[i]);
+    }
+}
+
 uint64_t schedlog_store_record(const SchedlogStore *store,
                                const SchedlogEvent *event)
 {
@@ -270,7 +263,7 @@ uint64_t schedlog_store_record(const SchedlogStore *store,
     evring_put(slot, SCHEDLOG_WORD_HAS, two(event->missed, event->has));
     evring_put(slot, SCHEDLOG_WORD_COUNTS,
                two(event->switches, event->wait_time));
-    put_text(slot, SCHEDLOG_WORD_IMAGE, event->image, sizeof(event->image));
+    put_image(slot, event->image);
     put_text(slot, SCHEDLOG_WORD_NAME, event->name, sizeof(event->name));
     evring_put(slot, SCHEDLOG_WORD_RESERVED, 0);
     evring_commit(slot, seq);
@@ -326,7 +319,7 @@ static bool check_text(char *text, size_t size)
 /* Values that cannot be are as good as none. */
 static void check_values(SchedlogEvent *event)
 {
-    uint32_t wrong = ~(uint32_t)KNOWN_HAS;
+    uint32_t wrong = ~(uint32_t)SCHEDLOG_HAS_ALL;
 
     if (event->origin > SCHEDLOG_EXACT) {
         event->origin = SCHEDLOG_EXIT;
@@ -346,7 +339,8 @@ static void check_values(SchedlogEvent *event)
     if (event->old_priority < 0 || event->old_priority > MAX_PRIORITY) {
         wrong |= SCHEDLOG_HAS_OLD_PRIORITY;
     }
-    if (!check_text(event->image, sizeof(event->image))) {
+    event->image[sizeof(event->image) - 1] = '\0';
+    if (!event->image[0]) {
         wrong |= SCHEDLOG_HAS_IMAGE;
     }
     if (!check_text(event->name, sizeof(event->name))) {
@@ -410,22 +404,12 @@ EvringRead schedlog_store_event(const SchedlogStore *store, uint64_t seq,
         check_values(event);
         clear_unsaid(event);
         event->seq = seq;
-        event->time_ns = clock_map_ns(&store->header->clock, event->stamp);
+        event->time_ns = clock_map_ns(store->map, event->stamp);
     }
     return result;
 }
 
 void schedlog_store_stop(SchedlogStore *store)
 {
-    atomic_store_explicit(&store->header->end_stamp,
-                          clock_stamp(store->clock), memory_order_relaxed);
-    /* Pairs with a reader's acquire: the time first. */
-    atomic_store_explicit(&store->header->state, EVRING_STOPPED,
-                          memory_order_release);
-}
-
-uint64_t schedlog_store_dropped(const SchedlogStore *store)
-{
-    return atomic_load_explicit(&store->ring.shared->dropped,
-                                memory_order_relaxed);
+    recorder_stop(store->header, &store->clock);
 }

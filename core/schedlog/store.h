@@ -4,7 +4,8 @@
  * One ring for all vCPUs, so that numbers give one order and all vCPUs reach
  * equally far back.  A record says everything itself, names included: threads
  * come and go by thousands, and a table of them would either grow or lie.
- * The layout is docs/formats/ring-v1.md, content 2.
+ * The layout is docs/formats/ring-v1.md, content 2, with what ring-v2.md
+ * changes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +13,8 @@
 #define VMSCOPE_SCHEDLOG_STORE_H
 
 #include "base/err.h"
-#include "evring/file.h"
+#include "recorder/file.h"
+#include "recorder/keeper.h"
 
 enum {
     SCHEDLOG_IMAGE_SIZE = 16,
@@ -45,6 +47,8 @@ enum {
     SCHEDLOG_HAS_OLD_PRIORITY = 1 << 14,
     SCHEDLOG_HAS_SWITCHES = 1 << 15,    /* KTHREAD.ContextSwitches */
     SCHEDLOG_HAS_WAIT_TIME = 1 << 16,
+    SCHEDLOG_IDLE_UNKNOWN = 1 << 17,    /* it may be the idle thread */
+    SCHEDLOG_HAS_ALL = (1 << 18) - 1,   /* all of these */
 };
 
 /* Words of a record; see docs/formats/ring-v1.md. */
@@ -90,7 +94,7 @@ typedef struct SchedlogEvent {
     uint8_t old_state;
     uint8_t old_wait_reason;
     int8_t old_priority;
-    char image[SCHEDLOG_IMAGE_SIZE];    /* UTF-8, NUL-terminated */
+    char image[SCHEDLOG_IMAGE_SIZE];    /* 15 bytes as in the guest, a NUL */
     char name[SCHEDLOG_NAME_SIZE];      /* UTF-8, NUL-terminated */
 } SchedlogEvent;
 
@@ -132,24 +136,22 @@ typedef struct SchedlogStore {
     EvringHeader *header;
     SchedlogTables *tables;
     Evring ring;
-    ClockKind clock;
+    ClockSource clock;          /* the writer's */
+    const ClockMap *map;        /* what stamps mean */
 } SchedlogStore;
 
-/* What the header says of the writing process. */
-typedef struct SchedlogRun {
-    uint32_t pid;
-    uint32_t n_vcpus;
-    uint64_t load_base;
-    const char *build_id;       /* hexadecimal, may be "" */
-    const char *exe;
-} SchedlogRun;
+/* What a ring has room for when nobody says: so many for each vCPU ... */
+enum { SCHEDLOG_DEFAULT_ENTRIES = 65536 };
+/* ... and no more memory than this. */
+#define SCHEDLOG_DEFAULT_BYTES (UINT64_C(64) << 20)
 
 /**
  * schedlog_entries - capacity of the ring
- * @per_vcpu: wished for each
- * @n_vcpus: how many there may be
+ * @per_vcpu: wished for each; 0: the default
+ * @n_vcpus: how many there are
  *
- * Returns: a power of two, at most EVRING_MAX_ENTRIES
+ * Returns: a power of two, at most EVRING_MAX_ENTRIES; by default no more than
+ *          have room in SCHEDLOG_DEFAULT_BYTES
  */
 uint64_t schedlog_entries(uint64_t per_vcpu, unsigned n_vcpus);
 
@@ -163,16 +165,18 @@ uint64_t schedlog_store_size(uint64_t entries);
  * @mem: schedlog_store_size() zeroed bytes, page aligned; stays the caller's
  * @entries: a power of two
  * @run: strings are copied
- * @keeper: begun, for clock_map_steer() on store->header->clock
+ * @keeper: begun, for keeper_look(); lives as long as the store is used, and
+ *          the store must not move
  * @earlier: an earlier reading of the host's clocks
  */
 void schedlog_store_init(SchedlogStore *store, void *mem, uint64_t entries,
-                         const SchedlogRun *run, ClockKeeper *keeper,
-                         const ClockTriple *earlier);
+                         const RecorderRun *run, ClockKeeper *keeper,
+                         const ClockReading *earlier);
 
 /**
  * schedlog_store_attach - read a store that somebody else writes or wrote
- * @mem: the bytes, page aligned, readable; anything may be in them
+ * @mem: the bytes, page aligned; anything may be in them, but nobody may
+ *       change them meanwhile: of a file, the image of recorder/reader.h
  *
  * Returns: false with a sentence when it is none, damaged or newer
  */
@@ -215,7 +219,8 @@ uint64_t schedlog_store_record(const SchedlogStore *store,
  * schedlog_store_event - read one switch
  * @seq: from 1
  * @event: filled in when the answer is EVRING_OK; strings are NUL-terminated
- *         and valid UTF-8 even in a file that lies
+ *         and the name valid UTF-8 even in a file that lies.  The image may be
+ *         any bytes: see base/safe-text.h for showing it
  *
  * Context: any thread; takes no lock.
  */
@@ -226,10 +231,5 @@ EvringRead schedlog_store_event(const SchedlogStore *store, uint64_t seq,
  * schedlog_store_stop - nothing more will be recorded
  */
 void schedlog_store_stop(SchedlogStore *store);
-
-/**
- * schedlog_store_dropped - switches that found the ring busy and are not in it
- */
-uint64_t schedlog_store_dropped(const SchedlogStore *store);
 
 #endif

@@ -4,8 +4,8 @@
  * The layout of docs/formats/trace-v1.md: a header, then chunks that each
  * carry their own checksums, so that a file whose writer was killed is
  * readable up to its last whole chunk, and one that was damaged around the
- * damage.  Where the bytes lie is for the embedder; what events mean for
- * schedlog/ and irqlog/.
+ * damage; trace-v2.md says what is different since.  Where the bytes lie is
+ * for the embedder; what events mean for schedlog/ and irqlog/.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@
 #define TRACE_MAGIC "vmstrace"      /* without its NUL, the first 8 bytes */
 
 enum {
-    TRACE_VERSION = 1,
+    TRACE_VERSION = 2,          /* written; older ones are read too */
     TRACE_HEADER_SIZE = 2048,
     TRACE_CHUNK_HEADER_SIZE = 24,
     TRACE_CHUNK_MARKER = 0x4b434d56,    /* "VMCK" */
@@ -42,6 +42,10 @@ typedef enum TraceChunkKind {
     TRACE_CHUNK_MARK = 9,
     TRACE_CHUNK_END = 10,
     TRACE_CHUNK_RUNNING = 11,
+    TRACE_CHUNK_HOST = 12,
+    TRACE_CHUNK_DEVICES = 13,
+    TRACE_CHUNK_TICKS = 14,
+    TRACE_CHUNK_LAST = TRACE_CHUNK_TICKS,
 } TraceChunkKind;
 
 /* Bits: which traces a recording holds, or a reader wants. */
@@ -68,6 +72,8 @@ typedef struct TraceInfo {
     char qemu_version[64];
     char vm_name[128];
     char options[512];          /* the command line of the recording */
+    bool past_log_known;        /* the next was asked of QEMU */
+    char past_log[640];         /* interrupts it did not see: a way a line */
 } TraceInfo;
 
 /* Events that were overwritten before they were read. */
@@ -88,6 +94,44 @@ typedef struct TraceMark {
     bool exact;                 /* no missed switch is known of */
 } TraceMark;
 
+/*
+ * How the host let a vCPU's thread run between two moments; what is neither
+ * of the two figures it was blocked, as an idle vCPU is.  Time on a CPU is as
+ * of the host's last tick, and waiting counts when it ends: either may be
+ * some milliseconds late, and longer than the span in which it is told of.
+ */
+typedef struct TraceHost {
+    uint32_t vcpu;
+    uint64_t from_ns;
+    uint64_t to_ns;
+    uint64_t run_ns;            /* on a CPU of the host */
+    uint64_t wait_ns;           /* could have run, but had no CPU */
+} TraceHost;
+
+/* Windows' ticks of a CPU, by what the clock interrupted. */
+typedef enum TraceTick {
+    TRACE_TICK_USER,
+    TRACE_TICK_KERNEL,          /* a thread in it */
+    TRACE_TICK_DPC,
+    TRACE_TICK_INTERRUPT,
+    TRACE_TICK_IDLE,
+    TRACE_N_TICKS,
+} TraceTick;
+
+/*
+ * Where a vCPU's time went between two moments, by Windows' own counters.
+ * They know nothing of time that the host took away.
+ */
+typedef struct TraceTicks {
+    uint32_t vcpu;
+    uint64_t from_ns;
+    uint64_t to_ns;
+    uint64_t tick_ns;           /* how long one is; 0: not known */
+    uint32_t ticks[TRACE_N_TICKS];
+    uint32_t interrupts;        /* events, not ticks */
+    uint32_t dpcs;
+} TraceTicks;
+
 typedef enum TraceEndReason {
     TRACE_END_ASKED = 1,        /* by the user */
     TRACE_END_DURATION = 2,
@@ -96,6 +140,7 @@ typedef enum TraceEndReason {
     TRACE_END_QEMU_GONE = 5,
     TRACE_END_STOPPED = 6,      /* somebody turned the trace off */
     TRACE_END_WRITE = 7,        /* the file could not be written */
+    TRACE_END_RING_LOST = 8,    /* the ring file was cut short */
 } TraceEndReason;
 
 typedef struct TraceEnd {
@@ -118,7 +163,11 @@ enum {
                         SCHEDLOG_HAS_OLD_STATE |
                         SCHEDLOG_HAS_OLD_WAIT_REASON |
                         SCHEDLOG_HAS_OLD_PRIORITY |
-                        SCHEDLOG_HAS_SWITCHES | SCHEDLOG_HAS_WAIT_TIME,
+                        SCHEDLOG_HAS_SWITCHES | SCHEDLOG_HAS_WAIT_TIME |
+                        SCHEDLOG_IDLE_UNKNOWN,
 };
+
+_Static_assert((TRACE_THREAD_BITS | TRACE_SWITCH_BITS) == SCHEDLOG_HAS_ALL,
+               "each bit is kept with the thread or with the switch");
 
 #endif

@@ -35,11 +35,13 @@ void trace_header_pack(uint8_t *bytes, const TraceInfo *info)
     pack_fixed32(&to, info->poll_hz);
     pack_fixed32(&to, info->exact);
     pack_fixed32(&to, info->part);
+    pack_fixed32(&to, info->past_log_known);
     put_text(bytes + 80, info->build_id, sizeof(info->build_id));
     put_text(bytes + 128, info->exe, sizeof(info->exe));
     put_text(bytes + 640, info->qemu_version, sizeof(info->qemu_version));
     put_text(bytes + 704, info->vm_name, sizeof(info->vm_name));
     put_text(bytes + 832, info->options, sizeof(info->options));
+    put_text(bytes + 1344, info->past_log, sizeof(info->past_log));
     to.p = bytes + TRACE_HEADER_SIZE - 4;
     pack_fixed32(&to, pack_crc32(bytes, TRACE_HEADER_SIZE - 4));
 }
@@ -96,6 +98,8 @@ static void parse_header(TraceInfo *info, const uint8_t *bytes)
     get_text(info->qemu_version, bytes + 640, sizeof(info->qemu_version));
     get_text(info->vm_name, bytes + 704, sizeof(info->vm_name));
     get_text(info->options, bytes + 832, sizeof(info->options));
+    info->past_log_known = load_le32(bytes + 72) != 0;
+    get_text(info->past_log, bytes + 1344, sizeof(info->past_log));
 }
 
 bool trace_header_parse(const uint8_t *bytes, size_t len, TraceInfo *info,

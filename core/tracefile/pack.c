@@ -50,11 +50,7 @@ void pack_number(Packer *to, uint64_t value)
     if (!has_room(to, PACK_NUMBER_MAX)) {
         return;
     }
-    while (value >= 0x80) {
-        *to->p++ = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    *to->p++ = (uint8_t)value;
+    to->p = varint_put(to->p, value);
 }
 
 void pack_signed(Packer *to, int64_t value)
@@ -62,15 +58,18 @@ void pack_signed(Packer *to, int64_t value)
     pack_number(to, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
 }
 
-void pack_string(Packer *to, const char *text)
+void pack_bytes(Packer *to, const void *bytes, size_t len)
 {
-    size_t len = strnlen(text, TRACE_STRING_MAX);
-
     pack_number(to, len);
     if (has_room(to, len)) {
-        memcpy(to->p, text, len);
+        memcpy(to->p, bytes, len);
         to->p += len;
     }
+}
+
+void pack_string(Packer *to, const char *text)
+{
+    pack_bytes(to, text, strnlen(text, TRACE_STRING_MAX));
 }
 
 static bool has_bytes(Unpacker *from, uint64_t len)

@@ -11,12 +11,14 @@
 #ifndef VMSCOPE_TRACEFILE_PACK_H
 #define VMSCOPE_TRACEFILE_PACK_H
 
+#include "base/varint.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Bytes that a number takes at most. */
-enum { PACK_NUMBER_MAX = 10 };
+enum { PACK_NUMBER_MAX = VARINT_MAX };
 
 typedef struct Packer {
     uint8_t *p;
@@ -35,6 +37,8 @@ void pack_fixed32(Packer *to, uint32_t value);
 void pack_fixed64(Packer *to, uint64_t value);
 void pack_number(Packer *to, uint64_t value);
 void pack_signed(Packer *to, int64_t value);
+/* Their length, then the bytes, whatever they are. */
+void pack_bytes(Packer *to, const void *bytes, size_t len);
 /* At most TRACE_STRING_MAX bytes of it. */
 void pack_string(Packer *to, const char *text);
 
@@ -46,8 +50,8 @@ uint64_t unpack_number(Unpacker *from);
 int64_t unpack_signed(Unpacker *from);
 
 /**
- * unpack_string - a string, cut to fit
- * @buf: receives it, NUL-terminated; it ends at a NUL in it
+ * unpack_string - what pack_string() or pack_bytes() packed, cut to fit
+ * @buf: receives it and a NUL; as a string it ends at the first NUL in it
  * @size: of @buf, at least 1
  */
 void unpack_string(Unpacker *from, char *buf, size_t size);

@@ -31,6 +31,7 @@ typedef struct Line {
     char *path;
     char *driven_by;
     char *owner;
+    char *device;
 } Line;
 
 typedef struct HostThread {
@@ -94,6 +95,7 @@ void trace_reader_free(TraceReader *reader)
         free(reader->line[i].path);
         free(reader->line[i].driven_by);
         free(reader->line[i].owner);
+        free(reader->line[i].device);
     }
     for (i = 0; i < IRQLOG_MAX_THREADS; i++) {
         free(reader->host_thread[i].name);
@@ -176,6 +178,7 @@ static void set_line(Line *line, const IrqlogLineInfo *info)
     }
     line->info.driven_by = replace(&line->driven_by, info->driven_by);
     line->info.owner = replace(&line->owner, info->owner);
+    line->info.device = replace(&line->device, NULL);
 }
 
 static void take_line(TraceReader *reader, Unpacker *from)
@@ -199,6 +202,22 @@ static void take_line(TraceReader *reader, Unpacker *from)
     }
     if (!from->bad) {
         set_line(&reader->line[id], &info);
+    }
+}
+
+static void take_device(TraceReader *reader, Unpacker *from)
+{
+    uint64_t id = unpack_number(from);
+    Line *line;
+
+    unpack_string(from, reader->text[0], sizeof(reader->text[0]));
+    if (id >= IRQLOG_MAX_LINES) {
+        from->bad = true;
+    }
+    /* The chunk that told of the line may be damaged. */
+    if (!from->bad && reader->line[id].known) {
+        line = &reader->line[id];
+        line->info.device = replace(&line->device, reader->text[0]);
     }
 }
 
@@ -559,6 +578,56 @@ static void take_end(TraceReader *reader, TraceItem *item)
     }
 }
 
+static void take_host(TraceReader *reader, TraceItem *item)
+{
+    ChunkIn *chunk = &reader->chunk;
+    Unpacker *from = &chunk->from;
+    TraceHost *host = &item->host;
+    uint64_t vcpu;
+    uint64_t len;
+
+    item->type = TRACE_ITEM_HOST;
+    host->to_ns = chunk->begun ? chunk->last_ns + (uint64_t)unpack_signed(from)
+                               : unpack_fixed64(from);
+    chunk->begun = true;
+    chunk->last_ns = host->to_ns;
+    vcpu = unpack_number(from);
+    len = unpack_number(from);
+    host->run_ns = unpack_number(from);
+    host->wait_ns = unpack_number(from);
+    host->vcpu = (uint32_t)vcpu;
+    host->from_ns = host->to_ns - len;
+    from->bad |= vcpu >= TRACE_MAX_VCPUS || len > host->to_ns;
+}
+
+static void take_ticks(TraceReader *reader, TraceItem *item)
+{
+    ChunkIn *chunk = &reader->chunk;
+    Unpacker *from = &chunk->from;
+    TraceTicks *ticks = &item->ticks;
+    uint64_t vcpu;
+    uint64_t len;
+    unsigned i;
+
+    item->type = TRACE_ITEM_TICKS;
+    ticks->to_ns = chunk->begun
+        ? chunk->last_ns + (uint64_t)unpack_signed(from)
+        : unpack_fixed64(from);
+    chunk->begun = true;
+    chunk->last_ns = ticks->to_ns;
+    vcpu = unpack_number(from);
+    len = unpack_number(from);
+    ticks->tick_ns = unpack_number(from);
+    for (i = 0; i < TRACE_N_TICKS; i++) {
+        ticks->ticks[i] = (uint32_t)unpack_number(from);
+    }
+    ticks->interrupts = (uint32_t)unpack_number(from);
+    ticks->dpcs = (uint32_t)unpack_number(from);
+    ticks->vcpu = (uint32_t)vcpu;
+    ticks->from_ns = ticks->to_ns - len;
+    from->bad |= vcpu >= TRACE_MAX_VCPUS || len > ticks->to_ns;
+}
+
 typedef void ItemFn(TraceReader *reader, TraceItem *item);
 
 static const struct {
@@ -574,6 +643,8 @@ static const struct {
     { TRACE_CHUNK_GUEST, TRACE_SCHED | TRACE_IRQ, take_guest },
     { TRACE_CHUNK_MARK, TRACE_SCHED | TRACE_IRQ, take_mark },
     { TRACE_CHUNK_END, TRACE_SCHED | TRACE_IRQ, take_end },
+    { TRACE_CHUNK_HOST, TRACE_SCHED | TRACE_IRQ, take_host },
+    { TRACE_CHUNK_TICKS, TRACE_SCHED | TRACE_IRQ, take_ticks },
 };
 
 /* NULL for a chunk without items, or of which none are wanted. */
@@ -632,13 +703,16 @@ static void take_tables(TraceReader *reader)
     case TRACE_CHUNK_LINES:
         take_all(reader, take_line);
         break;
+    case TRACE_CHUNK_DEVICES:
+        take_all(reader, take_device);
+        break;
     case TRACE_CHUNK_HOST_THREADS:
         take_all(reader, take_host_thread);
         break;
     default:
         reader->chunks.stats.chunks_unknown +=
             reader->chunk.kind == 0 ||
-            reader->chunk.kind > TRACE_CHUNK_RUNNING;
+            reader->chunk.kind > TRACE_CHUNK_LAST;
         return;
     }
     reader->chunks.stats.chunks_malformed += reader->chunk.from.bad;

@@ -33,6 +33,8 @@ typedef enum TraceItemType {
     TRACE_ITEM_GUEST,       /* guest and since_ns */
     TRACE_ITEM_MARK,        /* mark */
     TRACE_ITEM_END,         /* end */
+    TRACE_ITEM_HOST,        /* host */
+    TRACE_ITEM_TICKS,       /* ticks */
 } TraceItemType;
 
 /*
@@ -49,6 +51,8 @@ typedef struct TraceItem {
         SchedlogGuest guest;
         TraceMark mark;
         TraceEnd end;
+        TraceHost host;
+        TraceTicks ticks;
     };
     uint32_t line;          /* id of the event's line; IRQLOG_NO_LINE: none */
     const IrqlogLineInfo *line_info;            /* never NULL */

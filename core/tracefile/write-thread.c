@@ -20,8 +20,7 @@ void write_thread_of(const SchedlogEvent *event, WriteThread *thread)
         thread->tid = event->tid;
     }
     if (thread->has & SCHEDLOG_HAS_IMAGE) {
-        memcpy(thread->image, event->image,
-               strnlen(event->image, sizeof(thread->image) - 1));
+        memcpy(thread->image, event->image, sizeof(thread->image) - 1);
     }
     if (thread->has & SCHEDLOG_HAS_NAME) {
         memcpy(thread->name, event->name,
@@ -43,6 +42,17 @@ uint32_t write_thread_hash(const WriteThread *thread)
     return (uint32_t)(hash >> 32);
 }
 
+/* Zeroes at the end are left out. */
+static void pack_image(Packer *to, const char *image)
+{
+    size_t len = SCHEDLOG_IMAGE_SIZE - 1;
+
+    while (len && !image[len - 1]) {
+        len--;
+    }
+    pack_bytes(to, image, len);
+}
+
 void write_thread_pack(Packer *to, uint32_t id, const WriteThread *thread)
 {
     pack_number(to, id);
@@ -56,7 +66,7 @@ void write_thread_pack(Packer *to, uint32_t id, const WriteThread *thread)
         pack_number(to, thread->tid);
     }
     if (thread->has & SCHEDLOG_HAS_IMAGE) {
-        pack_string(to, thread->image);
+        pack_image(to, thread->image);
     }
     if (thread->has & SCHEDLOG_HAS_NAME) {
         pack_string(to, thread->name);

@@ -44,7 +44,9 @@ struct TraceWriter {
     TraceEnd totals;        /* of what was handed on; lost as it was told */
     uint32_t generation;    /* of thread ids */
     uint32_t n_threads;
-    Chunk threads, sched, lines, host_threads, objects, irq, other;
+    Chunk threads, sched, lines, devices, host_threads, objects, irq, host;
+    Chunk ticks;
+    Chunk other;
     WriteThread thread[TRACE_MAX_THREADS + 1];
     uint16_t cells[THREAD_CELLS];       /* ids by hash; 0: free */
     bool line_known[IRQLOG_MAX_LINES];
@@ -70,9 +72,12 @@ static void clear_chunks(TraceWriter *writer)
     chunk_clear(&writer->threads, TRACE_CHUNK_THREADS);
     chunk_clear(&writer->sched, TRACE_CHUNK_SCHED);
     chunk_clear(&writer->lines, TRACE_CHUNK_LINES);
+    chunk_clear(&writer->devices, TRACE_CHUNK_DEVICES);
     chunk_clear(&writer->host_threads, TRACE_CHUNK_HOST_THREADS);
     chunk_clear(&writer->objects, TRACE_CHUNK_OBJECTS);
     chunk_clear(&writer->irq, TRACE_CHUNK_IRQ);
+    chunk_clear(&writer->host, TRACE_CHUNK_HOST);
+    chunk_clear(&writer->ticks, TRACE_CHUNK_TICKS);
 }
 
 TraceWriter *trace_writer_new(const TraceSink *sink)
@@ -95,7 +100,9 @@ uint64_t trace_writer_bytes(const TraceWriter *writer)
 {
     return writer->bytes +
            (uint64_t)(writer->sched.pack.p - writer->sched.bytes) +
-           (uint64_t)(writer->irq.pack.p - writer->irq.bytes);
+           (uint64_t)(writer->irq.pack.p - writer->irq.bytes) +
+           (uint64_t)(writer->host.pack.p - writer->host.bytes) +
+           (uint64_t)(writer->ticks.pack.p - writer->ticks.bytes);
 }
 
 static bool hand_on(TraceWriter *writer, const void *bytes, size_t len,
@@ -160,6 +167,7 @@ static bool flush_irq(TraceWriter *writer, Err *err)
     if (!flush_chunk(writer, &writer->objects, err) ||
         !flush_chunk(writer, &writer->host_threads, err) ||
         !flush_chunk(writer, &writer->lines, err) ||
+        !flush_chunk(writer, &writer->devices, err) ||
         !flush_chunk(writer, &writer->irq, err)) {
         return false;
     }
@@ -169,7 +177,9 @@ static bool flush_irq(TraceWriter *writer, Err *err)
 
 bool trace_writer_flush(TraceWriter *writer, Err *err)
 {
-    return flush_sched(writer, err) && flush_irq(writer, err);
+    return flush_sched(writer, err) && flush_irq(writer, err) &&
+           flush_chunk(writer, &writer->host, err) &&
+           flush_chunk(writer, &writer->ticks, err);
 }
 
 /* See to room for one more entry. */
@@ -439,7 +449,15 @@ static bool same_line(const IrqlogLineInfo *a, const IrqlogLineInfo *b)
     return a->irq == b->irq && a->handler == b->handler &&
            a->opaque == b->opaque && a->n == b->n && a->kind == b->kind &&
            a->path == b->path && a->driven_by == b->driven_by &&
-           a->owner == b->owner;
+           a->owner == b->owner && a->device == b->device;
+}
+
+/* In a chunk of its own: readers of before step over it. */
+static void pack_device(TraceWriter *writer, uint32_t id, const char *device)
+{
+    pack_number(&writer->devices.pack, id);
+    pack_string(&writer->devices.pack, device);
+    writer->devices.entries++;
 }
 
 bool trace_writer_line(TraceWriter *writer, uint32_t id,
@@ -451,7 +469,8 @@ bool trace_writer_line(TraceWriter *writer, uint32_t id,
         (writer->line_known[id] && same_line(&writer->line[id], line))) {
         return true;
     }
-    if (!make_room(writer, &writer->lines, err)) {
+    if (!make_room(writer, &writer->lines, err) ||
+        !make_room(writer, &writer->devices, err)) {
         return false;
     }
     writer->line_known[id] = true;
@@ -466,6 +485,9 @@ bool trace_writer_line(TraceWriter *writer, uint32_t id,
     pack_optional(to, line->driven_by);
     pack_optional(to, line->owner);
     writer->lines.entries++;
+    if (line->device) {
+        pack_device(writer, id, line->device);
+    }
     return true;
 }
 
@@ -553,6 +575,58 @@ bool trace_writer_irq(TraceWriter *writer, const IrqlogEvent *event,
         return false;
     }
     pack_irq(writer, event, line, thread);
+    return true;
+}
+
+/* The host's side. */
+
+bool trace_writer_host(TraceWriter *writer, const TraceHost *host, Err *err)
+{
+    Chunk *chunk = &writer->host;
+    Packer *to = &chunk->pack;
+
+    if (!make_room(writer, chunk, err)) {
+        return false;
+    }
+    if (chunk->entries == 0) {
+        pack_fixed64(to, host->to_ns);
+    } else {
+        pack_signed(to, (int64_t)(host->to_ns - chunk->last_ns));
+    }
+    chunk->last_ns = host->to_ns;
+    pack_number(to, host->vcpu);
+    pack_number(to, host->to_ns - host->from_ns);
+    pack_number(to, host->run_ns);
+    pack_number(to, host->wait_ns);
+    chunk->entries++;
+    return true;
+}
+
+bool trace_writer_ticks(TraceWriter *writer, const TraceTicks *ticks,
+                        Err *err)
+{
+    Chunk *chunk = &writer->ticks;
+    Packer *to = &chunk->pack;
+    unsigned i;
+
+    if (!make_room(writer, chunk, err)) {
+        return false;
+    }
+    if (chunk->entries == 0) {
+        pack_fixed64(to, ticks->to_ns);
+    } else {
+        pack_signed(to, (int64_t)(ticks->to_ns - chunk->last_ns));
+    }
+    chunk->last_ns = ticks->to_ns;
+    pack_number(to, ticks->vcpu);
+    pack_number(to, ticks->to_ns - ticks->from_ns);
+    pack_number(to, ticks->tick_ns);
+    for (i = 0; i < TRACE_N_TICKS; i++) {
+        pack_number(to, ticks->ticks[i]);
+    }
+    pack_number(to, ticks->interrupts);
+    pack_number(to, ticks->dpcs);
+    chunk->entries++;
     return true;
 }
 

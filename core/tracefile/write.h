@@ -80,6 +80,19 @@ bool trace_writer_lost(TraceWriter *writer, const TraceLost *lost, Err *err);
 bool trace_writer_guest(TraceWriter *writer, const SchedlogGuest *guest,
                         uint64_t since_ns, Err *err);
 
+/**
+ * trace_writer_host - how a vCPU's thread was let run
+ * @host: others of one vCPU come in the order of time
+ */
+bool trace_writer_host(TraceWriter *writer, const TraceHost *host, Err *err);
+
+/**
+ * trace_writer_ticks - where a vCPU's time went, by Windows
+ * @ticks: others of one vCPU come in the order of time
+ */
+bool trace_writer_ticks(TraceWriter *writer, const TraceTicks *ticks,
+                        Err *err);
+
 /* Flushes, too. */
 bool trace_writer_mark(TraceWriter *writer, const TraceMark *mark, Err *err);
 

@@ -5,8 +5,13 @@
  *
  * A function is followed instruction by instruction, and of each register it
  * is remembered what it holds in terms of the argument or of the processor's
- * own block.  What is in RAX at the RET is the answer.  Branches are taken to
- * fall through, which in the known functions is the way that answers.
+ * own block; of the function's own stack frame, what was put there.  What is
+ * in RAX at the RET is the answer.
+ *
+ * Branches are taken to fall through, which in the known functions is the way
+ * that answers.  Where it does not, as behind a check of the object's type
+ * that jumps to the answer, the other ways are tried, those with the fewest
+ * jumps first; they must all tell the same.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,12 +20,16 @@
 #include <Zydis/Zydis.h>
 
 enum {
-    MAX_STRAIGHT = 32,          /* bytes without a branch or its RET */
+    MAX_STRAIGHT = 64,          /* bytes without a branch or its RET */
     MAX_BRANCHES = 3,
+    MAX_JUMPS = 3,              /* without condition, and ahead */
+    MAX_SLOTS = 8,              /* of a stack frame */
     MAX_ENTRY_CODE = 192,       /* bytes of a system call's entry code */
     N_REGISTERS = 16,
     REG_RAX = 0,
     REG_RCX = 1,
+    REG_RSP = 4,
+    REG_RBP = 5,
     N_OPERANDS = ZYDIS_MAX_OPERAND_COUNT,
 };
 
@@ -30,6 +39,7 @@ typedef enum ValueKind {
     VALUE_ADDRESS,      /* the argument, or gs:[gs], plus disp */
     VALUE_LOADED,       /* what stands there */
     VALUE_RIP,          /* an address in the image */
+    VALUE_STACK,        /* RSP as it was at the beginning, plus disp */
 } ValueKind;
 
 typedef struct Value {
@@ -47,6 +57,12 @@ typedef struct Insn {
     uint64_t next;      /* address of the instruction behind it */
 } Insn;
 
+/* What was put on the stack; at most 8 bytes are remembered as a value. */
+typedef struct Slot {
+    int64_t at;
+    Value value;
+} Slot;
+
 /* The way through a function. */
 typedef struct Walk {
     ZydisDecoder decoder;
@@ -56,6 +72,10 @@ typedef struct Walk {
     unsigned at;                /* of the next instruction */
     unsigned straight;          /* bytes passed since the last branch */
     unsigned branches;
+    unsigned jumps;
+    unsigned taken;             /* mask of the branches that are */
+    unsigned n_slots;
+    Slot slots[MAX_SLOTS];
     Value regs[N_REGISTERS];
     AccessorCode *out;
 } Walk;
@@ -80,8 +100,8 @@ static void decoder_init(ZydisDecoder *decoder)
                      ZYDIS_STACK_WIDTH_64);
 }
 
-static bool decode(const ZydisDecoder *decoder, const uint8_t *code,
-                   unsigned n, uint64_t address, Insn *insn)
+static bool decode_insn(const ZydisDecoder *decoder, const uint8_t *code,
+                        unsigned n, uint64_t address, Insn *insn)
 {
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, code, n, &insn->info,
                                              insn->op))) {
@@ -120,8 +140,8 @@ static bool is_gs(const ZydisDecodedOperand *op)
 }
 
 /* What an address is, of an operand that is memory or lea's. */
-static Value address_of(const Walk *walk, const Insn *insn,
-                        const ZydisDecodedOperand *op)
+static Value decode_address_of(const Walk *walk, const Insn *insn,
+                               const ZydisDecodedOperand *op)
 {
     Value value = value_other;
     int base;
@@ -137,15 +157,57 @@ static Value address_of(const Walk *walk, const Insn *insn,
     base = register_index(op->mem.base);
     if (base >= 0 && op->mem.segment != ZYDIS_REGISTER_GS &&
         op->mem.segment != ZYDIS_REGISTER_FS &&
-        walk->regs[base].kind == VALUE_ADDRESS) {
+        (walk->regs[base].kind == VALUE_ADDRESS ||
+         walk->regs[base].kind == VALUE_STACK)) {
         value = walk->regs[base];
         value.disp += op->mem.disp.value;
     }
     return value;
 }
 
-static Value loaded_from(const Walk *walk, const Insn *insn,
-                         const ZydisDecodedOperand *op)
+/* The slot of a stack address; with @make, a new one if need be. */
+static Slot *decode_slot(Walk *walk, int64_t at, bool make)
+{
+    unsigned i;
+
+    for (i = 0; i < walk->n_slots; i++) {
+        if (walk->slots[i].at == at) {
+            return &walk->slots[i];
+        }
+    }
+    if (!make || walk->n_slots == MAX_SLOTS) {
+        return NULL;
+    }
+    walk->slots[walk->n_slots].at = at;
+    return &walk->slots[walk->n_slots++];
+}
+
+/* What a slot held in part is not known any more. */
+static void decode_store(Walk *walk, int64_t at, unsigned bytes, Value value)
+{
+    Slot *slot;
+    unsigned i;
+
+    for (i = 0; i < walk->n_slots; i++) {
+        if (walk->slots[i].at < at + bytes && at < walk->slots[i].at + 8) {
+            walk->slots[i].value = value_other;
+        }
+    }
+    slot = bytes == 8 ? decode_slot(walk, at, true) : NULL;
+    if (slot) {
+        slot->value = value;
+    }
+}
+
+static Value decode_stored(const Walk *walk, int64_t at, unsigned bytes)
+{
+    const Slot *slot = decode_slot((Walk *)walk, at, false);
+
+    return slot && bytes == 8 ? slot->value : value_other;
+}
+
+static Value decode_loaded_from(const Walk *walk, const Insn *insn,
+                                const ZydisDecodedOperand *op)
 {
     Value value = value_other;
 
@@ -156,7 +218,10 @@ static Value loaded_from(const Walk *walk, const Insn *insn,
         }
         return value;
     }
-    value = address_of(walk, insn, op);
+    value = decode_address_of(walk, insn, op);
+    if (value.kind == VALUE_STACK) {
+        return decode_stored(walk, value.disp, op->size / 8);
+    }
     if (value.kind != VALUE_ADDRESS) {
         return value_other;
     }
@@ -165,18 +230,18 @@ static Value loaded_from(const Walk *walk, const Insn *insn,
     return value;
 }
 
-static Value value_of(const Walk *walk, const Insn *insn,
-                      const ZydisDecodedOperand *op)
+static Value decode_value_of(const Walk *walk, const Insn *insn,
+                             const ZydisDecodedOperand *op)
 {
     if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-        return loaded_from(walk, insn, op);
+        return decode_loaded_from(walk, insn, op);
     }
     return is_register(op) ? walk->regs[register_index(op->reg.value)]
                            : value_other;
 }
 
 /* Set the register that is the first operand; memory takes what it gets. */
-static void assign(Walk *walk, const Insn *insn, Value value)
+static void decode_assign(Walk *walk, const Insn *insn, Value value)
 {
     if (!is_register(&insn->op[0])) {
         return;
@@ -192,59 +257,131 @@ static void assign(Walk *walk, const Insn *insn, Value value)
 
 static Step on_move(Walk *walk, const Insn *insn)
 {
-    if (insn->op[0].type != ZYDIS_OPERAND_TYPE_MEMORY &&
-        !is_register(&insn->op[0])) {
+    Value to;
+
+    if (insn->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+        to = decode_address_of(walk, insn, &insn->op[0]);
+        if (to.kind == VALUE_STACK) {
+            decode_store(walk, to.disp, insn->op[0].size / 8,
+                         decode_value_of(walk, insn, &insn->op[1]));
+        }
+        return STEP_ON;
+    }
+    if (!is_register(&insn->op[0])) {
         return STEP_LOST;
     }
-    assign(walk, insn, value_of(walk, insn, &insn->op[1]));
+    decode_assign(walk, insn, decode_value_of(walk, insn, &insn->op[1]));
     return STEP_ON;
 }
 
 static Step on_lea(Walk *walk, const Insn *insn)
 {
-    assign(walk, insn, address_of(walk, insn, &insn->op[1]));
+    decode_assign(walk, insn, decode_address_of(walk, insn, &insn->op[1]));
     return STEP_ON;
 }
 
 /* Bits picked from a field still tell where the field is. */
 static Step on_pick_bits(Walk *walk, const Insn *insn)
 {
-    Value value = value_of(walk, insn, &insn->op[0]);
+    Value value = decode_value_of(walk, insn, &insn->op[0]);
 
     if (insn->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
         value.kind != VALUE_LOADED) {
         value = value_other;
     }
     value.part = true;
-    assign(walk, insn, value);
+    decode_assign(walk, insn, value);
     return STEP_ON;
 }
 
 static Step on_add(Walk *walk, const Insn *insn)
 {
-    Value value = value_of(walk, insn, &insn->op[0]);
+    Value value = decode_value_of(walk, insn, &insn->op[0]);
 
     if (insn->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
-        value.kind != VALUE_ADDRESS ||
+        (value.kind != VALUE_ADDRESS && value.kind != VALUE_STACK) ||
         !is_offset(insn->op[1].imm.value.s)) {
         value = value_other;
     } else {
         value.disp += insn->op[1].imm.value.s;
     }
-    assign(walk, insn, value);
+    decode_assign(walk, insn, value);
+    return STEP_ON;
+}
+
+static Step on_sub(Walk *walk, const Insn *insn)
+{
+    Value value = decode_value_of(walk, insn, &insn->op[0]);
+
+    if (insn->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+        value.kind != VALUE_STACK ||
+        !is_offset(insn->op[1].imm.value.s)) {
+        value = value_other;
+    } else {
+        value.disp -= insn->op[1].imm.value.s;
+    }
+    decode_assign(walk, insn, value);
+    return STEP_ON;
+}
+
+static Step on_push(Walk *walk, const Insn *insn)
+{
+    Value *rsp = &walk->regs[REG_RSP];
+
+    if (rsp->kind != VALUE_STACK || !is_register(&insn->op[0])) {
+        return STEP_LOST;
+    }
+    rsp->disp -= 8;
+    decode_store(walk, rsp->disp, 8,
+                 decode_value_of(walk, insn, &insn->op[0]));
+    return STEP_ON;
+}
+
+static Step on_pop(Walk *walk, const Insn *insn)
+{
+    Value *rsp = &walk->regs[REG_RSP];
+
+    if (rsp->kind != VALUE_STACK || !is_register(&insn->op[0])) {
+        return STEP_LOST;
+    }
+    decode_assign(walk, insn, decode_stored(walk, rsp->disp, 8));
+    rsp->disp += 8;
+    return STEP_ON;
+}
+
+static Step on_leave(Walk *walk, const Insn *insn)
+{
+    (void)insn;
+    if (walk->regs[REG_RBP].kind != VALUE_STACK) {
+        return STEP_LOST;
+    }
+    walk->regs[REG_RSP] = walk->regs[REG_RBP];
+    walk->regs[REG_RBP] = decode_stored(walk, walk->regs[REG_RSP].disp, 8);
+    walk->regs[REG_RSP].disp += 8;
+    return STEP_ON;
+}
+
+/* A move that depends: what it would move is what answers. */
+static Step on_move_if(Walk *walk, const Insn *insn)
+{
+    Value value = decode_value_of(walk, insn, &insn->op[1]);
+
+    if (value.kind != VALUE_OTHER) {
+        decode_assign(walk, insn, value);
+    }
     return STEP_ON;
 }
 
 static Step on_spoil(Walk *walk, const Insn *insn)
 {
-    assign(walk, insn, value_other);
+    decode_assign(walk, insn, value_other);
     return STEP_ON;
 }
 
 static Step on_compare(Walk *walk, const Insn *insn)
 {
-    Value a = value_of(walk, insn, &insn->op[0]);
-    Value b = value_of(walk, insn, &insn->op[1]);
+    Value a = decode_value_of(walk, insn, &insn->op[0]);
+    Value b = decode_value_of(walk, insn, &insn->op[1]);
 
     if (a.kind == VALUE_RIP) {
         Value swap = a;
@@ -260,16 +397,44 @@ static Step on_compare(Walk *walk, const Insn *insn)
     return STEP_ON;
 }
 
+/* With the stack as it was found. */
 static Step on_return(Walk *walk, const Insn *insn)
 {
-    (void)walk;
-    return insn->info.operand_count_visible ? STEP_LOST : STEP_RETURNED;
+    const Value *rsp = &walk->regs[REG_RSP];
+
+    return insn->info.operand_count_visible || rsp->kind != VALUE_STACK ||
+           rsp->disp != 0 ? STEP_LOST : STEP_RETURNED;
 }
 
-static Step on_branch(Walk *walk)
+/* Go on ahead, in what was read of the function. */
+static Step decode_go_to(Walk *walk, const Insn *insn)
+{
+    uint64_t to = insn->next + (uint64_t)insn->op[0].imm.value.s -
+                  walk->address;
+
+    if (insn->op[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE || to < walk->at ||
+        to >= walk->n) {
+        return STEP_LOST;
+    }
+    walk->at = (unsigned)to;
+    walk->straight = 0;
+    return STEP_ON;
+}
+
+static Step on_branch(Walk *walk, const Insn *insn)
 {
     walk->straight = 0;
-    return ++walk->branches <= MAX_BRANCHES ? STEP_ON : STEP_LOST;
+    if (++walk->branches > MAX_BRANCHES) {
+        return STEP_LOST;
+    }
+    return walk->taken >> (walk->branches - 1) & 1 ? decode_go_to(walk, insn)
+                                                   : STEP_ON;
+}
+
+/* A function that is a jump and no more is the caller's to follow. */
+static Step on_jump(Walk *walk, const Insn *insn)
+{
+    return ++walk->jumps <= MAX_JUMPS ? decode_go_to(walk, insn) : STEP_LOST;
 }
 
 static Step on_nothing(Walk *walk, const Insn *insn)
@@ -293,6 +458,11 @@ static const Allowed allowed[] = {
     { ZYDIS_MNEMONIC_AND, on_pick_bits },
     { ZYDIS_MNEMONIC_SHR, on_pick_bits },
     { ZYDIS_MNEMONIC_ADD, on_add },
+    { ZYDIS_MNEMONIC_SUB, on_sub },
+    { ZYDIS_MNEMONIC_PUSH, on_push },
+    { ZYDIS_MNEMONIC_POP, on_pop },
+    { ZYDIS_MNEMONIC_LEAVE, on_leave },
+    { ZYDIS_MNEMONIC_JMP, on_jump },
     { ZYDIS_MNEMONIC_XOR, on_spoil },
     { ZYDIS_MNEMONIC_OR, on_spoil },
     { ZYDIS_MNEMONIC_SETZ, on_spoil },
@@ -305,12 +475,15 @@ static const Allowed allowed[] = {
     { ZYDIS_MNEMONIC_RET, on_return },
 };
 
-static Step step(Walk *walk, const Insn *insn)
+static Step decode_step(Walk *walk, const Insn *insn)
 {
     size_t i;
 
     if (insn->info.meta.category == ZYDIS_CATEGORY_COND_BR) {
-        return on_branch(walk);
+        return on_branch(walk, insn);
+    }
+    if (insn->info.meta.category == ZYDIS_CATEGORY_CMOV) {
+        return on_move_if(walk, insn);
     }
     for (i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
         if (allowed[i].mnemonic == insn->info.mnemonic) {
@@ -321,40 +494,40 @@ static Step step(Walk *walk, const Insn *insn)
 }
 
 /* A pointer that is returned as it came: to the running thread, say. */
-static bool is_bare(const Value *value)
+static bool decode_is_bare(const Value *value)
 {
     return value->kind == VALUE_ADDRESS && value->disp == 0;
 }
 
 /* Does RAX hold something that says where a field is? */
-static bool has_answer(const Walk *walk)
+static bool decode_has_answer(const Walk *walk)
 {
     const Value *rax = &walk->regs[REG_RAX];
 
-    if (is_bare(rax)) {
+    if (decode_is_bare(rax)) {
         return rax->gs >= 0;
     }
     return (rax->kind == VALUE_ADDRESS || rax->kind == VALUE_LOADED) &&
            is_offset(rax->disp);
 }
 
-static void answer(Walk *walk)
+static void decode_answer(Walk *walk)
 {
     const Value *rax = &walk->regs[REG_RAX];
 
     walk->out->understood = true;
-    walk->out->displacement = is_bare(rax) ? WINOS_NO_OFFSET
+    walk->out->displacement = decode_is_bare(rax) ? WINOS_NO_OFFSET
                                            : (int32_t)rax->disp;
     walk->out->width = rax->kind == VALUE_LOADED ? rax->width : 0;
     walk->out->part = rax->part;
     walk->out->gs_displacement = rax->gs;
 }
 
-static bool next_insn(Walk *walk, Insn *insn)
+static bool decode_next(Walk *walk, Insn *insn)
 {
     if (walk->at >= walk->n ||
-        !decode(&walk->decoder, walk->code + walk->at, walk->n - walk->at,
-                walk->address + walk->at, insn)) {
+        !decode_insn(&walk->decoder, walk->code + walk->at, walk->n - walk->at,
+                     walk->address + walk->at, insn)) {
         return false;
     }
     walk->at += insn->info.length;
@@ -363,7 +536,7 @@ static bool next_insn(Walk *walk, Insn *insn)
 }
 
 /* A nop, endbr64, or the mov edi,edi that leaves room for a patch. */
-static bool is_prefix(const Insn *insn)
+static bool decode_is_prefix(const Insn *insn)
 {
     return insn->info.mnemonic == ZYDIS_MNEMONIC_NOP ||
            insn->info.mnemonic == ZYDIS_MNEMONIC_ENDBR64 ||
@@ -378,26 +551,26 @@ static uint64_t thunk_target(const Walk *walk)
     Walk ahead = *walk;
     Insn insn;
 
-    while (next_insn(&ahead, &insn)) {
+    while (decode_next(&ahead, &insn)) {
         if (insn.info.mnemonic == ZYDIS_MNEMONIC_JMP &&
             insn.op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
             return insn.next + (uint64_t)insn.op[0].imm.value.s;
         }
-        if (!is_prefix(&insn)) {
+        if (!decode_is_prefix(&insn)) {
             break;
         }
     }
     return 0;
 }
 
-static bool follow(Walk *walk)
+static bool decode_follow(Walk *walk)
 {
     Insn insn;
 
-    while (next_insn(walk, &insn)) {
-        switch (step(walk, &insn)) {
+    while (decode_next(walk, &insn)) {
+        switch (decode_step(walk, &insn)) {
         case STEP_RETURNED:
-            return has_answer(walk);
+            return decode_has_answer(walk);
         case STEP_LOST:
             return false;
         case STEP_ON:
@@ -416,28 +589,74 @@ static void code_init(AccessorCode *code)
     };
 }
 
+/* One way through: @taken says which branches are. */
+static bool decode_way(const Walk *start, unsigned taken, AccessorCode *out,
+                       unsigned *branches)
+{
+    Walk walk = *start;
+
+    code_init(out);
+    walk.out = out;
+    walk.taken = taken;
+    if (decode_follow(&walk)) {
+        decode_answer(&walk);
+    } else {
+        code_init(out);
+    }
+    *branches = walk.branches < MAX_BRANCHES ? walk.branches : MAX_BRANCHES;
+    return out->understood;
+}
+
+static bool decode_same(const AccessorCode *a, const AccessorCode *b)
+{
+    return a->displacement == b->displacement && a->width == b->width &&
+           a->part == b->part && a->gs_displacement == b->gs_displacement;
+}
+
+/* Ways with @n branches taken: the answer of all that have one, if any. */
+static bool decode_ways(const Walk *start, unsigned n, AccessorCode *out)
+{
+    AccessorCode code;
+    unsigned taken, seen;
+
+    for (taken = 1; taken < 1 << MAX_BRANCHES; taken++) {
+        if ((unsigned)__builtin_popcount(taken) != n ||
+            !decode_way(start, taken, &code, &seen) || taken >> seen) {
+            continue;
+        }
+        if (out->understood && !decode_same(out, &code)) {
+            code_init(out);
+            return true;
+        }
+        *out = code;
+    }
+    return out->understood;
+}
+
 bool accessor_decode(const uint8_t *code, unsigned n, uint64_t address,
                      AccessorCode *out, uint64_t *jump)
 {
     Walk walk = { .code = code, .n = n < ACCESSOR_CODE ? n : ACCESSOR_CODE,
-                  .address = address, .out = out };
+                  .address = address };
+    unsigned branches;
     unsigned i;
 
-    code_init(out);
     decoder_init(&walk.decoder);
     for (i = 0; i < N_REGISTERS; i++) {
         walk.regs[i] = value_other;
     }
     walk.regs[REG_RCX].kind = VALUE_ADDRESS;
+    walk.regs[REG_RSP].kind = VALUE_STACK;
     if (jump) {
         *jump = thunk_target(&walk);
     }
-    if (!follow(&walk)) {
-        code_init(out);
-        return false;
+    if (decode_way(&walk, 0, out, &branches)) {
+        return true;
     }
-    answer(&walk);
-    return true;
+    for (i = 1; i <= MAX_BRANCHES && !decode_ways(&walk, i, out); i++) {
+        continue;
+    }
+    return out->understood;
 }
 
 /* The entry code of system calls. */
@@ -500,7 +719,7 @@ static int32_t watch_cr3(const Insn *insn, int32_t *loaded)
     return -1;
 }
 
-static bool leaves(const Insn *insn)
+static bool decode_leaves(const Insn *insn)
 {
     return insn->info.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
            insn->info.meta.category == ZYDIS_CATEGORY_CALL ||
@@ -524,8 +743,8 @@ int32_t accessor_kernel_dtb(const GmemSpace *space, uint64_t lstar)
         loaded[at] = -1;
     }
     for (at = 0; at < n && found < 0; at += insn.info.length) {
-        if (!decode(&decoder, code + at, n - at, lstar + at, &insn) ||
-            leaves(&insn)) {
+        if (!decode_insn(&decoder, code + at, n - at, lstar + at, &insn) ||
+            decode_leaves(&insn)) {
             return -1;
         }
         found = watch_cr3(&insn, loaded);

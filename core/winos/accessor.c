@@ -46,52 +46,52 @@ static const Accessor accessors[] = {
 
 enum { N_ACCESSORS = sizeof(accessors) / sizeof(*accessors) };
 
-/* What is told of one thing by several: the value, or that they differ. */
-typedef struct Told {
+/* What functions claim of one offset: the value, or that they differ. */
+typedef struct Claim {
     int32_t value;
     bool differ;
-} Told;
+} Claim;
 
-typedef struct Hearing {
-    Told field[WINOS_N_FIELDS];
-    Told current_thread;
+typedef struct Claims {
+    Claim field[WINOS_N_FIELDS];
+    Claim current_thread;
     uint64_t idle_process;
     unsigned n_decoded;
-} Hearing;
+} Claims;
 
-static void hear(Told *told, int64_t value)
+static void accessor_claim(Claim *claim, int64_t value)
 {
     if (value <= 0 || value > WINOS_MAX_OFFSET) {
         return;
     }
-    if (told->value >= 0 && told->value != value) {
-        told->differ = true;
+    if (claim->value >= 0 && claim->value != value) {
+        claim->differ = true;
     }
-    told->value = (int32_t)value;
+    claim->value = (int32_t)value;
 }
 
-static void hear_process(Hearing *hearing, const PeImage *image,
+static void accessor_collect_process(Claims *claims, const PeImage *image,
                          const AccessorCode *code)
 {
     if (code->compared > 0 && pe_contains(image, code->rip_target)) {
-        hear(&hearing->field[WINOS_KTHREAD_PROCESS], code->compared);
-        hearing->idle_process = code->rip_target;
+        accessor_claim(&claims->field[WINOS_KTHREAD_PROCESS], code->compared);
+        claims->idle_process = code->rip_target;
     }
 }
 
 /* An accessor of the running thread, but for that of the processor. */
-static void hear_gs(Hearing *hearing, const Accessor *accessor,
+static void accessor_collect_gs(Claims *claims, const Accessor *accessor,
                     const AccessorCode *code)
 {
     if (accessor->field == WINOS_PRCB_NUMBER) {
-        hear(&hearing->field[WINOS_KPCR_CURRENT_PRCB],
-             code->gs_displacement);
+        accessor_claim(&claims->field[WINOS_KPCR_CURRENT_PRCB],
+                       code->gs_displacement);
     } else {
-        hear(&hearing->current_thread, code->gs_displacement);
+        accessor_claim(&claims->current_thread, code->gs_displacement);
     }
 }
 
-static void hear_accessor(Hearing *hearing, const PeImage *image,
+static void accessor_collect(Claims *claims, const PeImage *image,
                           const Accessor *accessor, const AccessorCode *code)
 {
     bool current = code->gs_displacement >= 0;
@@ -101,25 +101,25 @@ static void hear_accessor(Hearing *hearing, const PeImage *image,
         code->part || bare != (accessor->field == WINOS_N_FIELDS)) {
         return;
     }
-    hearing->n_decoded++;
+    claims->n_decoded++;
     if (current) {
-        hear_gs(hearing, accessor, code);
+        accessor_collect_gs(claims, accessor, code);
     }
     if (!bare) {
-        hear(&hearing->field[accessor->field],
-             (int64_t)code->displacement - accessor->behind);
+        accessor_claim(&claims->field[accessor->field],
+                       (int64_t)code->displacement - accessor->behind);
     }
     if (accessor->field == WINOS_EPROCESS_UNIQUE_PROCESS_ID) {
-        hear(&hearing->field[WINOS_EPROCESS_ACTIVE_PROCESS_LINKS],
-             (int64_t)code->displacement + 8);
+        accessor_claim(&claims->field[WINOS_EPROCESS_ACTIVE_PROCESS_LINKS],
+                       (int64_t)code->displacement + 8);
     }
     if (accessor->field == WINOS_KTHREAD_PRIORITY) {
-        hear_process(hearing, image, code);
+        accessor_collect_process(claims, image, code);
     }
 }
 
-static bool decode_at(const PeImage *image, uint64_t address,
-                      AccessorCode *out, uint64_t *jump)
+static bool accessor_decode_at(const PeImage *image, uint64_t address,
+                               AccessorCode *out, uint64_t *jump)
 {
     uint8_t code[ACCESSOR_CODE];
     unsigned n = 0;
@@ -130,26 +130,26 @@ static bool decode_at(const PeImage *image, uint64_t address,
     return accessor_decode(code, n, address, out, jump);
 }
 
-static void settle(const Hearing *hearing, WinosLayout *layout,
-                   AccessorFacts *facts)
+static void accessor_settle(const Claims *claims, WinosLayout *layout,
+                            AccessorFacts *facts)
 {
     unsigned i;
 
     for (i = 0; i < WINOS_N_FIELDS; i++) {
-        const Told *told = &hearing->field[i];
+        const Claim *claim = &claims->field[i];
         WinosOffset *offset = &layout->field[i];
 
-        offset->claims[WINOS_SOURCE_CODE] = told->differ ? WINOS_NO_OFFSET
-                                                         : told->value;
-        if (told->differ) {
+        offset->claims[WINOS_SOURCE_CODE] = claim->differ ? WINOS_NO_OFFSET
+                                                         : claim->value;
+        if (claim->differ) {
             offset->doubt = "the code of two exported functions tells "
                             "different offsets";
         }
     }
-    facts->n_decoded = hearing->n_decoded;
-    facts->idle_process = hearing->idle_process;
-    facts->kpcr_current_thread = hearing->current_thread.differ ? -1 :
-                                 hearing->current_thread.value;
+    facts->n_decoded = claims->n_decoded;
+    facts->idle_process = claims->idle_process;
+    facts->kpcr_current_thread = claims->current_thread.differ ? -1 :
+                                 claims->current_thread.value;
     facts->kpcr_kernel_dtb = -1;
 }
 
@@ -158,13 +158,13 @@ void accessor_claims(const PeImage *image, WinosLayout *layout,
 {
     const char *names[N_ACCESSORS];
     uint64_t addresses[N_ACCESSORS];
-    Hearing hearing = { .current_thread = { -1, false } };
+    Claims claims = { .current_thread = { -1, false } };
     AccessorCode code;
     uint64_t jump;
     unsigned i;
 
     for (i = 0; i < WINOS_N_FIELDS; i++) {
-        hearing.field[i] = (Told) { -1, false };
+        claims.field[i] = (Claim) { -1, false };
     }
     for (i = 0; i < N_ACCESSORS; i++) {
         names[i] = accessors[i].name;
@@ -172,10 +172,10 @@ void accessor_claims(const PeImage *image, WinosLayout *layout,
     pe_exports(image, names, N_ACCESSORS, addresses);
     for (i = 0; i < N_ACCESSORS; i++) {
         if (addresses[i] &&
-            (decode_at(image, addresses[i], &code, &jump) ||
-             (jump && decode_at(image, jump, &code, NULL)))) {
-            hear_accessor(&hearing, image, &accessors[i], &code);
+            (accessor_decode_at(image, addresses[i], &code, &jump) ||
+             (jump && accessor_decode_at(image, jump, &code, NULL)))) {
+            accessor_collect(&claims, image, &accessors[i], &code);
         }
     }
-    settle(&hearing, layout, facts);
+    accessor_settle(&claims, layout, facts);
 }

@@ -16,7 +16,7 @@
 #include "winos/pe.h"
 
 /* Bytes of a function that are looked at, at most. */
-enum { ACCESSOR_CODE = 64 };
+enum { ACCESSOR_CODE = 96 };
 
 /* What code says beside offsets. */
 typedef struct AccessorFacts {
@@ -35,7 +35,7 @@ typedef struct AccessorFacts {
  *          PRCB is: see kpcr_current_thread.
  * @facts: filled in
  *
- * Context: allocates nothing; some 40 exports of at most 64 bytes each.
+ * Context: allocates nothing; some 40 exports of at most ACCESSOR_CODE bytes.
  */
 void accessor_claims(const PeImage *image, WinosLayout *layout,
                      AccessorFacts *facts);

@@ -11,10 +11,11 @@
 #include "winos/accessor.h"
 #include "winos/settle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PRCB_DISTANCE = 0x1000 };
+enum { MAX_PRCB_DISTANCE = 0x1000, FIRST_BUILD = 7600 };
 
 /* What one detection works on; too much for a stack. */
 typedef struct Work {
@@ -35,16 +36,35 @@ void winos_options_init(WinosOptions *options)
     }
 }
 
-static void hear_kdbg(Work *w)
+/* The text that the debugger shows begins with the build: "19041.1.amd64". */
+static uint32_t detect_build_of(const WinosKernel *kernel, uint64_t lab)
+{
+    char text[6] = "";
+    uint32_t build = 0;
+    unsigned i;
+
+    if (!lab || !gmem_read(&kernel->space, lab, text, sizeof(text), NULL)) {
+        return 0;
+    }
+    for (i = 0; i < 5 && text[i] >= '0' && text[i] <= '9'; i++) {
+        build = build * 10 + (uint32_t)(text[i] - '0');
+    }
+    return i >= 4 && text[i] == '.' && build <= 0xffff ? build : 0;
+}
+
+static void collect_kdbg(Work *w)
 {
     WinosResult *r = w->result;
 
-    if (!settle_speaks(w->options, WINOS_SOURCE_KDBG)) {
+    if (!settle_enabled(w->options, WINOS_SOURCE_KDBG)) {
         return;
     }
     r->has_kdbg = kdbg_find(&r->kernel.image, &r->kdbg, NULL);
     if (r->has_kdbg) {
         kdbg_claims(&r->kdbg, &r->detected);
+        if (!r->kernel.build) {
+            r->kernel.build = detect_build_of(&r->kernel, r->kdbg.build_lab);
+        }
         r->kernel.process_list = r->kdbg.active_process_head;
     }
 }
@@ -63,13 +83,13 @@ static int32_t kernel_dtb_of(const WinosResult *r, const WinosRegs *regs,
     return WINOS_NO_OFFSET;
 }
 
-static void hear_code(Work *w, const WinosRegs *regs, unsigned n_regs)
+static void collect_code(Work *w, const WinosRegs *regs, unsigned n_regs)
 {
     WinosResult *r = w->result;
 
     w->facts.kpcr_current_thread = WINOS_NO_OFFSET;
     w->facts.kpcr_kernel_dtb = WINOS_NO_OFFSET;
-    if (!settle_speaks(w->options, WINOS_SOURCE_CODE)) {
+    if (!settle_enabled(w->options, WINOS_SOURCE_CODE)) {
         return;
     }
     accessor_claims(&r->kernel.image, &r->detected, &w->facts);
@@ -78,11 +98,11 @@ static void hear_code(Work *w, const WinosRegs *regs, unsigned n_regs)
     r->kernel.idle_process = w->facts.idle_process;
 }
 
-static void hear_table(Work *w)
+static void collect_table(Work *w)
 {
     WinosResult *r = w->result;
 
-    if (settle_speaks(w->options, WINOS_SOURCE_TABLE)) {
+    if (settle_enabled(w->options, WINOS_SOURCE_TABLE)) {
         r->n_rows = table_find(r->kernel.build, r->kernel.image.timestamp,
                                r->kernel.image.size, r->rows, WINOS_MAX_ROWS,
                                &r->exact_file, &r->same_build);
@@ -124,7 +144,7 @@ static void set_world_cpus(Work *w, const WinosCpu *cpus, unsigned n)
     }
 }
 
-static bool prcb_of(const WinosResult *r, uint64_t kpcr, uint64_t *prcb)
+static bool detect_prcb_of(const WinosResult *r, uint64_t kpcr, uint64_t *prcb)
 {
     if (!r->prcb_is_pointer) {
         *prcb = kpcr + r->prcb_at;
@@ -135,18 +155,18 @@ static bool prcb_of(const WinosResult *r, uint64_t kpcr, uint64_t *prcb)
 }
 
 /* Does a vCPU run a thread, if its PRCB is found that way? */
-static bool prcb_fits(Work *w, const WinosCpu *cpu, int32_t thread_at)
+static bool detect_prcb_fits(Work *w, const WinosCpu *cpu, int32_t thread_at)
 {
     const GmemSpace *space = &w->result->kernel.space;
     uint64_t prcb, thread;
 
-    return thread_at >= 0 && prcb_of(w->result, cpu->kpcr, &prcb) &&
+    return thread_at >= 0 && detect_prcb_of(w->result, cpu->kpcr, &prcb) &&
            gmem_read_u64(space, prcb + thread_at, &thread) &&
            live_is_object(space, thread, LIVE_THREAD);
 }
 
-static bool prcb_way_fits(Work *w, const WinosCpu *cpus, unsigned n,
-                          int32_t at, bool is_pointer, int32_t thread_at)
+static bool detect_prcb_way_fits(Work *w, const WinosCpu *cpus, unsigned n,
+                                 int32_t at, bool is_pointer, int32_t thread_at)
 {
     unsigned fit = 0;
     unsigned i;
@@ -154,17 +174,17 @@ static bool prcb_way_fits(Work *w, const WinosCpu *cpus, unsigned n,
     w->result->prcb_at = at;
     w->result->prcb_is_pointer = is_pointer;
     for (i = 0; i < n; i++) {
-        fit += prcb_fits(w, &cpus[i], thread_at);
+        fit += detect_prcb_fits(w, &cpus[i], thread_at);
     }
     return fit > 0 && fit * 2 >= n;
 }
 
-static void set_prcbs(Work *w, WinosCpu *cpus, unsigned n)
+static void detect_set_prcbs(Work *w, WinosCpu *cpus, unsigned n)
 {
     unsigned i;
 
     for (i = 0; i < n; i++) {
-        if (!prcb_of(w->result, cpus[i].kpcr, &cpus[i].prcb)) {
+        if (!detect_prcb_of(w->result, cpus[i].kpcr, &cpus[i].prcb)) {
             cpus[i].prcb = 0;
         }
     }
@@ -172,7 +192,7 @@ static void set_prcbs(Work *w, WinosCpu *cpus, unsigned n)
 }
 
 /* Where the block lies in the KPCR, as its pointer tells. */
-static void claim_block(Work *w, const WinosCpu *cpus, unsigned n)
+static void detect_claim_block(Work *w, const WinosCpu *cpus, unsigned n)
 {
     WinosOffset *block = &w->result->detected.field[WINOS_KPCR_PRCB];
     uint64_t at = n ? cpus[0].prcb - cpus[0].kpcr : 0;
@@ -189,7 +209,7 @@ static void claim_block(Work *w, const WinosCpu *cpus, unsigned n)
 }
 
 /* The code of PsGetCurrentThread() counts from the KPCR. */
-static void claim_from_kpcr(Work *w, WinosField field, int32_t from_kpcr)
+static void detect_claim_kpcr(Work *w, WinosField field, int32_t from_kpcr)
 {
     WinosLayout *d = &w->result->detected;
     int32_t block = winos_offset(d, WINOS_KPCR_PRCB);
@@ -199,25 +219,30 @@ static void claim_from_kpcr(Work *w, WinosField field, int32_t from_kpcr)
     }
 }
 
-static void settle_prcb(Work *w, WinosCpu *cpus, unsigned n)
+static void detect_settle_prcb(Work *w, WinosCpu *cpus, unsigned n)
 {
     WinosResult *r = w->result;
     WinosLayout *d = &r->detected;
 
+    w->world.kpcr_current_thread = w->facts.kpcr_current_thread;
     settle_field(r, &w->world, w->options, WINOS_KPCR_SELF, false);
-    settle_field(r, &w->world, w->options, WINOS_KPCR_CURRENT_PRCB, false);
+    settle_field(r, &w->world, w->options, WINOS_KPCR_CURRENT_PRCB, true);
     r->prcb_at = winos_offset(d, WINOS_KPCR_CURRENT_PRCB);
     r->prcb_is_pointer = true;
     if (r->prcb_at < 0) {
         return;
     }
-    set_prcbs(w, cpus, n);
-    claim_block(w, cpus, n);
+    detect_set_prcbs(w, cpus, n);
+    detect_claim_block(w, cpus, n);
     settle_field(r, &w->world, w->options, WINOS_KPCR_PRCB, false);
-    claim_from_kpcr(w, WINOS_PRCB_CURRENT_THREAD,
-                    w->facts.kpcr_current_thread);
-    claim_from_kpcr(w, WINOS_PRCB_KERNEL_DTB, w->facts.kpcr_kernel_dtb);
+    detect_claim_kpcr(w, WINOS_PRCB_CURRENT_THREAD,
+                      w->facts.kpcr_current_thread);
+    detect_claim_kpcr(w, WINOS_PRCB_KERNEL_DTB, w->facts.kpcr_kernel_dtb);
     settle_field(r, &w->world, w->options, WINOS_PRCB_CURRENT_THREAD, false);
+    if (!winos_has(d, WINOS_PRCB_CURRENT_THREAD)) {
+        settle_field(r, &w->world, w->options, WINOS_PRCB_CURRENT_THREAD,
+                     true);
+    }
 }
 
 /*
@@ -236,8 +261,8 @@ static void override_prcb(Work *w, const WinosCpu *cpus, unsigned n)
     if (at < 0) {
         return;
     }
-    if (prcb_way_fits(w, cpus, n, at, true, thread_at) ||
-        prcb_way_fits(w, cpus, n, at, false, thread_at)) {
+    if (detect_prcb_way_fits(w, cpus, n, at, true, thread_at) ||
+        detect_prcb_way_fits(w, cpus, n, at, false, thread_at)) {
         offset->standing = WINOS_CONFIRMED;
         offset->doubt = r->prcb_is_pointer ? NULL :
             "this is the block itself, not the pointer to it; both will do";
@@ -248,8 +273,7 @@ static void override_prcb(Work *w, const WinosCpu *cpus, unsigned n)
     offset->doubt = "neither a pointer to the PRCB nor the block is there";
 }
 
-/* Idle thread and Windows' own number, now that their places are known. */
-static void complete_cpu(const WinosResult *r, WinosCpu *cpu)
+void winos_cpu_complete(const WinosResult *r, WinosCpu *cpu)
 {
     const GmemSpace *space = &r->kernel.space;
     int32_t idle = winos_offset(&r->layout, WINOS_PRCB_IDLE_THREAD);
@@ -273,8 +297,8 @@ static unsigned complete_cpus(WinosResult *r, WinosCpu *cpus, unsigned n)
     unsigned i;
 
     for (i = 0; i < n; i++) {
-        if (prcb_of(r, cpus[i].kpcr, &cpus[i].prcb)) {
-            complete_cpu(r, &cpus[i]);
+        if (detect_prcb_of(r, cpus[i].kpcr, &cpus[i].prcb)) {
+            winos_cpu_complete(r, &cpus[i]);
             cpus[kept++] = cpus[i];
         }
     }
@@ -303,11 +327,22 @@ static void use_system_root(WinosResult *r)
     }
 }
 
-static bool settle(Work *w, WinosCpu *cpus, unsigned n, Err *err)
+/* "of build 26100", as far as that is known. */
+static void detect_build_text(const WinosResult *r, char *text, size_t size)
+{
+    if (r->kernel.build) {
+        snprintf(text, size, "of build %u", r->kernel.build);
+    } else {
+        snprintf(text, size, "of unknown build");
+    }
+}
+
+static bool detect_settle(Work *w, WinosCpu *cpus, unsigned n, Err *err)
 {
     WinosResult *r = w->result;
+    char build[32];
 
-    settle_prcb(w, cpus, n);
+    detect_settle_prcb(w, cpus, n);
     settle_all(r, &w->world, w->options);
     use_system_root(r);
     settle_layout(r, &w->world, w->options);
@@ -317,36 +352,74 @@ static bool settle(Work *w, WinosCpu *cpus, unsigned n, Err *err)
     r->n_cpus = r->prcb_at >= 0 ? complete_cpus(r, cpus, n) : 0;
     if (r->n_cpus == 0 ||
         winos_offset(&r->layout, WINOS_PRCB_CURRENT_THREAD) < 0) {
-        err_set(err, ERR_FORMAT, "a Windows kernel of build %u is there, but "
+        detect_build_text(r, build, sizeof(build));
+        err_set(err, ERR_FORMAT, "a Windows kernel %s is there, but "
                 "where its running threads are could not be confirmed: %s",
-                r->kernel.build, r->n_cpus ? "prcb-current-thread" :
+                build, r->n_cpus ? "prcb-current-thread" :
                                              "kpcr-current-prcb");
         return false;
     }
     return true;
 }
 
-static bool work(Work *w, const GuestMem *mem, const WinosRegs *regs,
-                 unsigned n_regs, WinosCpu *cpus, Err *err)
+/*
+ * Kernels before Windows 7 keep a CPU's number in one byte or two, and more is
+ * different; no guest of ours is like them.  What the user gives is used.
+ */
+static bool detect_is_too_old(const Work *w, Err *err)
+{
+    static const struct {
+        uint32_t build;
+        const char *name;
+    } old[] = {
+        { 3790, "XP x64 or Server 2003" }, { 6000, "Vista" },
+        { 6001, "Vista SP1 or Server 2008" },
+        { 6002, "Vista SP2 or Server 2008 SP2" },
+    };
+    uint32_t build = w->result->kernel.build;
+    const char *name = NULL;
+    unsigned i;
+
+    if (!build || build >= FIRST_BUILD || !w->options->auto_detect) {
+        return false;
+    }
+    for (i = 0; i < sizeof(old) / sizeof(*old); i++) {
+        if (old[i].build == build) {
+            name = old[i].name;
+        }
+    }
+    err_set(err, ERR_FORMAT, "this is Windows %s%sbuild %u, which is not "
+            "supported: Windows 7 (build %d) and later are",
+            name ? name : "", name ? ", " : "", build, FIRST_BUILD);
+    return true;
+}
+
+static bool detect_run(Work *w, const GuestMem *mem, const WinosRegs *regs,
+                       unsigned n_regs, WinosCpu *cpus, Err *err)
 {
     WinosResult *r = w->result;
+    char build[32];
     unsigned n;
 
     if (!winos_kernel_find(mem, regs, n_regs, &r->kernel, err)) {
         return false;
     }
-    hear_kdbg(w);
-    hear_code(w, regs, n_regs);
-    hear_table(w);
+    collect_kdbg(w);
+    if (detect_is_too_old(w, err)) {
+        return false;
+    }
+    collect_code(w, regs, n_regs);
+    collect_table(w);
     live_init(&w->world, &r->kernel, &r->detected);
     n = find_kpcrs(w, regs, n_regs, cpus);
     if (n == 0) {
-        err_set(err, ERR_FORMAT, "a Windows kernel of build %u is there, but "
-                "no vCPU's KPCR yet", r->kernel.build);
+        detect_build_text(r, build, sizeof(build));
+        err_set(err, ERR_FORMAT, "a Windows kernel %s is there, but "
+                "no vCPU's KPCR yet", build);
         return false;
     }
     set_world_cpus(w, cpus, n);
-    return settle(w, cpus, n, err);
+    return detect_settle(w, cpus, n, err);
 }
 
 bool winos_detect(const GuestMem *mem, const WinosRegs *regs, unsigned n_regs,
@@ -365,7 +438,7 @@ bool winos_detect(const GuestMem *mem, const WinosRegs *regs, unsigned n_regs,
     }
     w->options = options;
     w->result = result;
-    ok = work(w, mem, regs, n_regs, cpus, err);
+    ok = detect_run(w, mem, regs, n_regs, cpus, err);
     free(w);
     return ok;
 }
@@ -379,10 +452,10 @@ bool winos_cpu_find(const WinosResult *result, const WinosRegs *regs,
     cpu->vcpu = regs->vcpu;
     if (!winos_kpcr_find(&result->kernel.space, result->self, regs,
                          &cpu->kpcr, &self) ||
-        !prcb_of(result, cpu->kpcr, &cpu->prcb)) {
+        !detect_prcb_of(result, cpu->kpcr, &cpu->prcb)) {
         return false;
     }
-    complete_cpu(result, cpu);
+    winos_cpu_complete(result, cpu);
     return true;
 }
 
@@ -392,5 +465,5 @@ bool winos_cpu_is_there(const WinosResult *result, const WinosCpu *cpu)
 
     return gmem_read_u64(&result->kernel.space, cpu->kpcr + result->self,
                          &self) && self == cpu->kpcr &&
-           prcb_of(result, cpu->kpcr, &prcb) && prcb == cpu->prcb;
+           detect_prcb_of(result, cpu->kpcr, &prcb) && prcb == cpu->prcb;
 }

@@ -33,6 +33,13 @@ typedef struct WinosCpu {
     uint32_t number;        /* Windows' own, or UINT32_MAX */
 } WinosCpu;
 
+/* What watching has shown of the place the user gave for a field. */
+typedef enum WinosSeen {
+    WINOS_SEEN_NOTHING,
+    WINOS_SEEN_TRUE,        /* it changes as that field does */
+    WINOS_SEEN_WRONG,       /* it does not, while threads switch */
+} WinosSeen;
+
 typedef struct WinosResult {
     WinosKernel kernel;
     WinosLayout layout;         /* to be used */
@@ -40,6 +47,7 @@ typedef struct WinosResult {
     int32_t self;               /* KPCR.Self, by which KPCRs are found */
     int32_t prcb_at;            /* in the KPCR: of the PRCB, or ... */
     bool prcb_is_pointer;       /* ... of a pointer to it */
+    WinosSeen seen[WINOS_N_FIELDS];         /* of overrides */
     bool has_kdbg;
     Kdbg kdbg;
     const TableRow *rows[WINOS_MAX_ROWS];   /* of the table */
@@ -102,10 +110,10 @@ WinosLearner *winos_learner_new(void);
 void winos_learner_free(WinosLearner *learner);
 
 /**
- * winos_learn - look at live memory for a while
+ * winos_learn - one learning pass: follow live memory for a while
  * @result: its layout grows, and standings may change
  * @cpus, @n_cpus: whose running threads to follow
- * @budget_ns: how long to look at most; a few ms
+ * @budget_ns: how long it may take; a few ms
  *
  * Context: a helper thread; spins.
  *
@@ -116,16 +124,43 @@ bool winos_learn(WinosLearner *learner, WinosResult *result,
                  unsigned n_cpus, uint64_t budget_ns);
 
 /**
- * winos_learn_look - one short look meanwhile
+ * winos_learn_sample - one short sample meanwhile
  *
- * Looks cost little and let the guest run, which winos_learn() does not on a
+ * Samples cost little and let the guest run, which winos_learn() does not on a
  * busy host; what sources claim is borne out by them, too.  Does nothing
  * before the first winos_learn(), or when it was done a moment ago.
  *
  * Context: the thread that calls winos_learn(); some ten microseconds at most
  * for each vCPU that has switched.
  */
-void winos_learn_look(WinosLearner *learner, const WinosResult *result);
+void winos_learn_sample(WinosLearner *learner, const WinosResult *result);
+
+/**
+ * winos_learn_ran - a thread that ran on some vCPU
+ *
+ * Whoever was current when a pass began may be the idle threads alone; those
+ * that ran meanwhile are looked at in the next pass.
+ *
+ * Context: the thread that calls winos_learn().
+ */
+void winos_learn_ran(WinosLearner *learner, uint64_t thread);
+
+/**
+ * winos_refute - it was seen that a field is not where it was taken to be
+ *
+ * An override stays in use, and is said to be wrong.
+ *
+ * Returns: true when the layout changed
+ */
+bool winos_refute(WinosResult *result, const WinosOptions *options,
+                  WinosField field);
+
+/**
+ * winos_cpu_complete - idle thread and number, as the layout now says
+ *
+ * Learning may show where they are long after a vCPU was found.
+ */
+void winos_cpu_complete(const WinosResult *result, WinosCpu *cpu);
 
 /**
  * winos_learner_done - is there nothing left to learn?

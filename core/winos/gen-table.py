@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # winos/gen-table: the shipped layouts as C initialisers.
 #
-#   gen-table.py OFFSETS_CSV IDENTITY_CSV OUTPUT
+#   gen-table.py OFFSETS_CSV IDENTITY_CSV FILES_CSV OUTPUT
 #
 # Each row of the first file becomes a TableRow (winos/table.h); the second
-# adds PE timestamp and image size by file version.  A column or a cell that
+# adds PE timestamp and image size by file version; each line of the third
+# becomes a TableFile.  The output is read twice: for TABLE_ROWS and for
+# TABLE_FILES.  A column or a cell that
 # is not understood ends it with a sentence: a table with a hole that nobody
 # sees is worse than none.  What the cells mean is said in data/README.md.
 #
@@ -71,6 +73,7 @@ UNUSED = {
 TEXT = {"name", "source", "confirmed_by", "notes"}
 COLUMNS = {"build", "file_version"} | TEXT | UNUSED | set(FIELDS)
 IDENTITY_COLUMNS = {"file_version", "timestamp", "size_of_image", "source"}
+FILE_COLUMNS = {"file_version", "timestamp", "size_of_image", "row"}
 
 
 class Malformed(Exception):
@@ -121,6 +124,26 @@ def read_identities(path):
     return known
 
 
+def read_files(path, rows):
+    """TableFiles in C, by timestamp and size; @rows are versions in order"""
+    files, versions = {}, set()
+    for line, cells in read_lines(path, FILE_COLUMNS):
+        name = version(path, line, cells["file_version"], versions)
+        versions.add(name)
+        pair = tuple(number(path, line, column, cells[column], 0xffffffff)
+                     for column in ("timestamp", "size_of_image"))
+        row = cells["row"]
+        if row and row not in rows:
+            raise Malformed(f"{path}: line {line}: column 'row': {row!r} is "
+                            f"no row")
+        if pair in files:
+            raise Malformed(f"{path}: line {line}: the same file as "
+                            f"{files[pair][0]}")
+        files[pair] = (name, rows.index(row) if row else -1)
+    return "".join(f"    {{ {pair[0]:#x}, {pair[1]:#x}, {row}, \"{name}\" }},\n"
+                   for pair, (name, row) in sorted(files.items()))
+
+
 def offset(path, line, column, text):
     if text == "":
         return "TABLE_NO_SOURCE"
@@ -142,13 +165,14 @@ def initialiser(path, line, cells, identity):
     return "\n".join(out) + "\n    } },\n"
 
 
-def generate(offsets_path, identity_path):
+def generate(offsets_path, identity_path, files_path):
     identities = read_identities(identity_path)
-    out = ["/* Made by gen-table.py from data/; do not edit. */\n"]
-    seen = set()
+    out = ["/* Made by gen-table.py from data/; do not edit. */\n"
+           "#ifdef TABLE_ROWS\n"]
+    seen = {}                   # and in which order
     for line, cells in read_lines(offsets_path, COLUMNS):
         name = version(offsets_path, line, cells["file_version"], seen)
-        seen.add(name)
+        seen[name] = line
         identity = identities.get(name, (0, 0, 0))[1:]
         out.append(initialiser(offsets_path, line, cells, identity))
     for name, (line, *_) in identities.items():
@@ -158,17 +182,21 @@ def generate(offsets_path, identity_path):
                             f"{offsets_path}")
     if not seen:
         raise Malformed(f"{offsets_path}: no rows")
+    out.append("#endif\n#ifdef TABLE_FILES\n")
+    out.append(read_files(files_path, list(seen)))
+    out.append("#endif\n")
     return "".join(out)
 
 
 def main():
-    if len(sys.argv) != 4:
-        sys.exit("usage: gen-table.py OFFSETS_CSV IDENTITY_CSV OUTPUT")
+    if len(sys.argv) != 5:
+        sys.exit("usage: gen-table.py OFFSETS_CSV IDENTITY_CSV FILES_CSV "
+                 "OUTPUT")
     try:
-        text = generate(sys.argv[1], sys.argv[2])
+        text = generate(*sys.argv[1:4])
     except (Malformed, csv.Error, UnicodeDecodeError) as problem:
         sys.exit(f"gen-table.py: {problem}")
-    with open(sys.argv[3], "w", encoding="utf-8") as file:
+    with open(sys.argv[4], "w", encoding="utf-8") as file:
         file.write(text)
 
 

@@ -66,12 +66,12 @@ void kdbg_decode(const uint8_t *coded, uint64_t kern_base, unsigned rotation,
 
 /* What a block must hold to be one. */
 
-static bool is_size(uint32_t size)
+static bool kdbg_is_size(uint32_t size)
 {
     return size >= KDBG_MIN_SIZE && size <= KDBG_MAX_SIZE && size % 4 == 0;
 }
 
-static bool has_header(const uint8_t *data, uint64_t base, uint32_t size)
+static bool kdbg_has_header(const uint8_t *data, uint64_t base, uint32_t size)
 {
     return load_le32(data + AT_TAG) == KDBG_TAG &&
            load_le32(data + AT_SIZE) == size &&
@@ -126,7 +126,7 @@ static bool has_offsets(const uint8_t *data)
            are_offsets(data, prcb, sizeof(prcb) / sizeof(*prcb));
 }
 
-static void fill(Search *search, uint64_t address, const uint8_t *data)
+static void kdbg_fill(Search *search, uint64_t address, const uint8_t *data)
 {
     const PeImage *image = search->image;
     Kdbg *kdbg = search->kdbg;
@@ -166,11 +166,11 @@ static bool try_block(Search *search, uint64_t tag_gva, uint32_t size,
         memcpy(data, raw, sizeof(data));
     }
     memset(data + whole, 0, KDBG_MAX_SIZE - whole);
-    if (!has_header(data, image->base, size) || !has_lists(image, data) ||
+    if (!kdbg_has_header(data, image->base, size) || !has_lists(image, data) ||
         !has_offsets(data)) {
         return false;
     }
-    fill(search, tag_gva - AT_TAG, data);
+    kdbg_fill(search, tag_gva - AT_TAG, data);
     search->kdbg->encoded = encoded;
     search->kdbg->rotation = rotation;
     return true;
@@ -224,7 +224,7 @@ static bool try_rotations(Search *search, uint64_t tag_gva, uint64_t word,
                        __builtin_bswap64(rotate_left(word, rotation));
         uint32_t size = (uint32_t)(tag >> 32);
 
-        if (is_size(size) &&
+        if (kdbg_is_size(size) &&
             try_block(search, tag_gva, size, true, rotation)) {
             return true;
         }
@@ -240,7 +240,7 @@ static inline bool try_pair(Search *search, uint64_t tag_gva, uint64_t first,
     uint64_t places;
 
     if ((uint32_t)first == KDBG_TAG && second == search->image->base &&
-        is_size((uint32_t)(first >> 32)) &&
+        kdbg_is_size((uint32_t)(first >> 32)) &&
         try_block(search, tag_gva, (uint32_t)(first >> 32), false, 0)) {
         return true;
     }
@@ -303,7 +303,7 @@ static bool search_section(Search *search, const PeSection *section)
 }
 
 /* The order of the search: 0 to 2, or 3 for code, which is not searched. */
-static unsigned turn_of(const PeSection *section)
+static unsigned kdbg_turn_of(const PeSection *section)
 {
     if (section->code) {
         return 3;
@@ -324,7 +324,8 @@ static bool search_sections(Search *search)
         for (i = 0; i < image->n_sections && i < PE_MAX_SECTIONS; i++) {
             const PeSection *section = &image->sections[i];
 
-            if (turn_of(section) == turn && search_section(search, section)) {
+            if (kdbg_turn_of(section) == turn &&
+                search_section(search, section)) {
                 return true;
             }
         }
@@ -374,7 +375,7 @@ static const KdbgField kdbg_fields[] = {
     { 0x35c, 2, 1, WINOS_KTHREAD_WAIT_REASON },
 };
 
-static int32_t claim_of(const Kdbg *kdbg, const KdbgField *field)
+static int32_t kdbg_claim_of(const Kdbg *kdbg, const KdbgField *field)
 {
     const uint8_t *at = kdbg->data + field->at;
     uint32_t offset = field->bytes == 4 ? load_le32(at) : load_le16(at);
@@ -393,6 +394,7 @@ void kdbg_claims(const Kdbg *kdbg, WinosLayout *layout)
     for (i = 0; i < sizeof(kdbg_fields) / sizeof(*kdbg_fields); i++) {
         WinosOffset *offset = &layout->field[kdbg_fields[i].field];
 
-        offset->claims[WINOS_SOURCE_KDBG] = claim_of(kdbg, &kdbg_fields[i]);
+        offset->claims[WINOS_SOURCE_KDBG] = kdbg_claim_of(kdbg,
+                                                          &kdbg_fields[i]);
     }
 }

@@ -14,6 +14,7 @@
 #include "winos/accessor.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -58,6 +59,10 @@ typedef struct Anchors {
     uint64_t scanned[MAX_ANCHORS];  /* pages from which we went down */
 } Anchors;
 
+typedef struct SharedData {
+    uint32_t build, major, minor, processors;
+} SharedData;
+
 /* One call of winos_kernel_find(). */
 typedef struct Search {
     const GuestMem *mem;
@@ -66,12 +71,10 @@ typedef struct Search {
     unsigned pages_left;
     uint64_t stub_entry;            /* of the low stub at hand, or 0 */
     bool saw_shared_data;           /* through one root at least */
+    bool is_usual;                  /* and they look like Windows' */
+    SharedData data;                /* the last ones that were seen */
     bool saw_anchor;
 } Search;
-
-typedef struct SharedData {
-    uint32_t build, major, minor, processors;
-} SharedData;
 
 static bool read_shared_data(const GmemSpace *space, SharedData *data)
 {
@@ -84,6 +87,15 @@ static bool read_shared_data(const GmemSpace *space, SharedData *data)
     data->major = load_le32(raw + SHARED_MAJOR);
     data->minor = load_le32(raw + SHARED_MINOR);
     data->processors = load_le32(raw + SHARED_PROCESSORS);
+    return true;
+}
+
+/*
+ * Only a hint: what proves a kernel is the kernel.  It helps to explain why
+ * none was found.
+ */
+static bool kernel_is_usual(const SharedData *data)
+{
     return data->major >= 6 && data->major <= 10 &&
            data->minor <= MAX_MINOR && data->processors >= 1 &&
            data->processors <= MAX_PROCESSORS;
@@ -152,7 +164,7 @@ static bool has_anchor(const PeImage *image, const Anchors *anchors)
     return false;
 }
 
-static uint64_t read_pointer(const GmemSpace *space, uint64_t gva)
+static uint64_t kernel_read_pointer(const GmemSpace *space, uint64_t gva)
 {
     uint64_t value;
 
@@ -167,8 +179,12 @@ static uint32_t read_build(const GmemSpace *space, uint64_t gva)
     return gva && gmem_read_u32(space, gva, &value) ? value & BUILD_MASK : 0;
 }
 
-/* Is the image that was opened the kernel's?  Then take what it exports. */
-static bool take_image(WinosKernel *kernel)
+/*
+ * Is the image that was opened the kernel's?  Then take what it exports.  An
+ * entry point of the processor's is in it, so a kernel it may be; that it is
+ * one of this kind, its name says and something that it exports.
+ */
+static bool kernel_take_image(WinosKernel *kernel)
 {
     static const char *const names[] = {
         "KeBugCheckEx", "NtBuildNumber", "PsInitialSystemProcess",
@@ -177,14 +193,20 @@ static bool take_image(WinosKernel *kernel)
     const PeImage *image = &kernel->image;
     uint64_t at[sizeof(names) / sizeof(*names)];
     char name[PE_NAME_MAX];
+    unsigned found;
 
-    if (!pe_name(image, name) || strncmp(name, "nt", 2) ||
-        (pe_exports(image, names, n, at) < n &&
-         strcmp(name, "ntoskrnl.exe"))) {
+    if (!pe_name(image, name)) {
         return false;
     }
+    found = pe_exports(image, names, n, at);
+    if (strcmp(name, "ntoskrnl.exe") &&
+        (strncmp(name, "nt", 2) || found < n) &&
+        ((strncmp(name, "ntos", 4) && strncmp(name, "ntkr", 4)) || !found)) {
+        return false;
+    }
+    kernel->build_at = at[1];
     kernel->build = read_build(&image->space, at[1]);
-    kernel->system_process = read_pointer(&image->space, at[2]);
+    kernel->system_process = kernel_read_pointer(&image->space, at[2]);
     return true;
 }
 
@@ -216,7 +238,7 @@ static bool scan_down(Search *search, const GmemSpace *space,
         search->pages_left--;
         if (pe_probe(space, page) &&
             pe_open(&kernel->image, space, page, NULL) &&
-            has_anchor(&kernel->image, anchors) && take_image(kernel)) {
+            has_anchor(&kernel->image, anchors) && kernel_take_image(kernel)) {
             return true;
         }
         page -= GMEM_PAGE;
@@ -241,9 +263,13 @@ static bool find_image(Search *search, const GmemSpace *space,
     return false;
 }
 
-/* KVA shadow moves the entry points to a section of their own. */
-static bool is_shadowed(Search *search, const PeImage *image)
+/*
+ * KVA shadow moves the entry points to a section of their own.  A kernel that
+ * was found by its start block, early in a boot, may have set none yet.
+ */
+static void find_shadow(Search *search, WinosKernel *kernel)
 {
+    const PeImage *image = &kernel->image;
     Anchors anchors = { .n = 0 };
     unsigned i;
 
@@ -252,14 +278,15 @@ static bool is_shadowed(Search *search, const PeImage *image)
         const PeSection *section = pe_section_of(image, anchors.gva[i]);
 
         if (section && anchors.gva[i] != search->stub_entry) {
-            return !strcmp(section->name, "KVASCODE");
+            kernel->kva_shadow = !strcmp(section->name, "KVASCODE");
+            kernel->kva_shadow_known = true;
+            return;
         }
     }
-    return false;
 }
 
-static bool try_root(Search *search, uint64_t cr3, unsigned levels,
-                     WinosKernel *kernel)
+static bool kernel_try_root(Search *search, uint64_t cr3, unsigned levels,
+                            WinosKernel *kernel)
 {
     GmemSpace space = { search->mem, cr3 & cr3_root_mask, levels };
     SharedData data;
@@ -268,27 +295,32 @@ static bool try_root(Search *search, uint64_t cr3, unsigned levels,
         return false;
     }
     search->saw_shared_data = true;
+    search->data = data;
+    search->is_usual = kernel_is_usual(&data);
     if (!find_image(search, &space, kernel)) {
         return false;
     }
     kernel->space = space;
-    kernel->major = data.major;
-    kernel->minor = data.minor;
-    if (!kernel->build && data.major >= 10) {
+    if (search->is_usual) {
+        kernel->major = data.major;
+        kernel->minor = data.minor;
+    }
+    if (!kernel->build && search->is_usual && data.major >= 10) {
         kernel->build = data.build;
     }
-    kernel->kva_shadow = is_shadowed(search, &kernel->image);
+    find_shadow(search, kernel);
     return true;
 }
 
-static unsigned levels_of(const WinosRegs *regs)
+static unsigned kernel_levels_of(const WinosRegs *regs)
 {
     return regs->la57 ? 5 : 4;
 }
 
 /* The kernel's CR3, if this entry code finds it in a vCPU's KPCR. */
-static bool try_entry(Search *search, const GmemSpace *user, uint64_t entry,
-                      const WinosRegs *regs, WinosKernel *kernel)
+static bool kernel_try_entry(Search *search, const GmemSpace *user,
+                             uint64_t entry,
+                             const WinosRegs *regs, WinosKernel *kernel)
 {
     uint64_t kpcr[] = { regs->kernel_gs_base, regs->gs_base };
     int32_t offset = accessor_kernel_dtb(user, entry);
@@ -298,7 +330,7 @@ static bool try_entry(Search *search, const GmemSpace *user, uint64_t entry,
     for (i = 0; offset >= 0 && i < 2; i++) {
         if (gmem_is_kernel(user, kpcr[i]) &&
             gmem_read_u64(user, kpcr[i] + (uint32_t)offset, &cr3) &&
-            try_root(search, cr3, user->levels, kernel)) {
+            kernel_try_root(search, cr3, user->levels, kernel)) {
             return true;
         }
     }
@@ -312,13 +344,13 @@ static bool try_entry(Search *search, const GmemSpace *user, uint64_t entry,
 static bool try_shadow(Search *search, const WinosRegs *regs,
                        WinosKernel *kernel)
 {
-    GmemSpace user = { search->mem, regs->cr3, levels_of(regs) };
+    GmemSpace user = { search->mem, regs->cr3, kernel_levels_of(regs) };
     Anchors entries = { .n = 0 };
     unsigned i;
 
     collect_anchors(search, &user, &entries);
     for (i = 0; i < entries.n && i < MAX_ENTRIES; i++) {
-        if (try_entry(search, &user, entries.gva[i], regs, kernel)) {
+        if (kernel_try_entry(search, &user, entries.gva[i], regs, kernel)) {
             return true;
         }
     }
@@ -326,7 +358,7 @@ static bool try_shadow(Search *search, const WinosRegs *regs,
 }
 
 /* Did an earlier vCPU have the same root? */
-static bool was_tried(const Search *search, unsigned n)
+static bool kernel_was_tried(const Search *search, unsigned n)
 {
     const WinosRegs *regs = search->regs;
     unsigned i;
@@ -350,8 +382,9 @@ static bool try_vcpus(Search *search, WinosKernel *kernel)
         if (!regs->long_mode) {
             continue;
         }
-        if (!was_tried(search, i) &&
-            try_root(search, regs->cr3, levels_of(regs), kernel)) {
+        if (!kernel_was_tried(search, i) &&
+            kernel_try_root(search, regs->cr3, kernel_levels_of(regs),
+                            kernel)) {
             return true;
         }
         if (try_shadow(search, regs, kernel)) {
@@ -384,7 +417,7 @@ static const WinosRegs *first_long_mode(const Search *search)
 /* The code that starts the other processors holds the kernel's CR3. */
 static bool try_low_stub(Search *search, WinosKernel *kernel)
 {
-    unsigned levels = levels_of(first_long_mode(search));
+    unsigned levels = kernel_levels_of(first_long_mode(search));
     uint8_t raw[STUB_SIZE];
     uint64_t gpa;
 
@@ -394,14 +427,15 @@ static bool try_low_stub(Search *search, WinosKernel *kernel)
             continue;
         }
         search->stub_entry = load_le64(raw + STUB_ENTRY);
-        if (try_root(search, load_le64(raw + STUB_ROOT), levels, kernel)) {
+        if (kernel_try_root(search, load_le64(raw + STUB_ROOT), levels,
+                            kernel)) {
             return true;
         }
     }
     return false;
 }
 
-static void explain_no_root(const Search *search, Err *err)
+static void kernel_explain_no_root(const Search *search, Err *err)
 {
     unsigned n = 0;
     unsigned n_user = 0;
@@ -425,21 +459,37 @@ static void explain_no_root(const Search *search, Err *err)
     }
 }
 
-static void explain(const Search *search, Err *err)
+/* What was seen of shared data, where it is not what Windows has there. */
+static void kernel_explain_data(const Search *search, char *text, size_t size)
+{
+    if (search->is_usual) {
+        text[0] = '\0';
+        return;
+    }
+    snprintf(text, size, " (shared data is mapped at 0x%" PRIx64 ", and says "
+             "version %" PRIu32 ".%" PRIu32 ", %" PRIu32 " processors)",
+             shared_data, search->data.major, search->data.minor,
+             search->data.processors);
+}
+
+static void kernel_explain(const Search *search, Err *err)
 {
     uint64_t lstar = first_long_mode(search)->lstar;
+    char seen[128];
+
+    kernel_explain_data(search, seen, sizeof(seen));
 
     if (!search->saw_shared_data) {
-        explain_no_root(search, err);
+        kernel_explain_no_root(search, err);
     } else if (!search->saw_anchor) {
         err_set(err, ERR_FAULT, "neither LSTAR nor the IDT points into a "
-                "kernel yet");
+                "kernel yet%s", seen);
     } else if (lstar) {
         err_set(err, ERR_FORMAT, "LSTAR 0x%" PRIx64 " lies in no kernel "
-                "image: this is not Windows", lstar);
+                "image: this is not Windows%s", lstar, seen);
     } else {
         err_set(err, ERR_FORMAT, "no handler in the IDT lies in a kernel "
-                "image: this is not Windows");
+                "image: this is not Windows%s", seen);
     }
 }
 
@@ -459,7 +509,8 @@ bool winos_kernel_find(const GuestMem *mem, const WinosRegs *regs,
         return false;
     }
     if (!try_vcpus(&search, kernel) && !try_low_stub(&search, kernel)) {
-        explain(&search, err);
+        kernel->saw_shared_data = search.saw_shared_data;
+        kernel_explain(&search, err);
         return false;
     }
     return true;
@@ -473,6 +524,25 @@ bool winos_kernel_is_there(const WinosKernel *kernel)
            now.timestamp == kernel->image.timestamp &&
            now.size == kernel->image.size &&
            now.export_rva == kernel->image.export_rva;
+}
+
+bool winos_kernel_follow_build(WinosKernel *kernel)
+{
+    SharedData data = { .build = 0 };
+    uint32_t build = read_build(&kernel->space, kernel->build_at);
+
+    if (kernel->major >= 10) {
+        read_shared_data(&kernel->space, &data);
+    }
+    if (!build) {
+        build = kernel->build_at ? 0 : data.build;
+    }
+    if (!build || build == kernel->build ||
+        (data.build && data.build != build)) {
+        return false;
+    }
+    kernel->build = build;
+    return true;
 }
 
 /* Self and CurrentPrcb are looked for in so many bytes of a KPCR. */

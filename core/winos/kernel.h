@@ -14,29 +14,20 @@
 
 #include "winos/layout.h"
 #include "winos/pe.h"
-
-/* Registers of one vCPU at one instant; what is not known is 0. */
-typedef struct WinosRegs {
-    unsigned vcpu;          /* QEMU's index */
-    uint8_t cpl;
-    bool long_mode;         /* EFER.LMA */
-    bool la57;              /* CR4.LA57 */
-    uint64_t gs_base;
-    uint64_t kernel_gs_base;
-    uint64_t cr3;
-    uint64_t lstar;
-    uint64_t idt_base;
-} WinosRegs;
+#include "winos/regs.h"
 
 typedef struct WinosKernel {
     GmemSpace space;        /* with a CR3 that maps the kernel */
     PeImage image;
-    uint32_t build;         /* NtBuildNumber, low 16 bits */
+    uint32_t build;         /* NtBuildNumber, low 16 bits: what users know */
+    uint64_t build_at;      /* where it is exported, or 0 */
     uint32_t major, minor;  /* 10.0, 6.1 ... */
-    bool kva_shadow;        /* LSTAR in the section KVASCODE */
+    bool kva_shadow;        /* an entry point in the section KVASCODE */
+    bool kva_shadow_known;  /* entry points were set; early in a boot none is */
     uint64_t system_process;/* PsInitialSystemProcess, or 0 */
     uint64_t process_list;  /* PsActiveProcessHead, or 0 */
     uint64_t idle_process;  /* or 0 */
+    bool saw_shared_data;   /* page tables that map it, kernel or not */
 } WinosKernel;
 
 /* Physical memory is asked for a root in the first MiB only. */
@@ -61,6 +52,18 @@ bool winos_kernel_find(const GuestMem *mem, const WinosRegs *regs,
  * second.
  */
 bool winos_kernel_is_there(const WinosKernel *kernel);
+
+/**
+ * winos_kernel_follow_build - has Windows given itself another build number?
+ *
+ * An enablement package's number is not that of the kernel's file.  While
+ * Windows boots the file's is shown; when the registry is loaded the exported
+ * number and the one in shared data are replaced, once.  It is still the same
+ * kernel.  Where both are there they have to agree.
+ *
+ * Returns: whether @kernel's build is another one now
+ */
+bool winos_kernel_follow_build(WinosKernel *kernel);
 
 /**
  * winos_kpcr_find - find a vCPU's KPCR

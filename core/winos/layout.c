@@ -77,7 +77,8 @@ static const char *const wait_reason_names[] = {
     "WrIoRing", "WrMdlCache", "WrRcu",
 };
 
-static const char *name_of(const char *const *names, size_t n, unsigned index)
+static const char *layout_name_of(const char *const *names, size_t n,
+                                  unsigned index)
 {
     return index < n ? names[index] : NULL;
 }
@@ -103,29 +104,30 @@ void winos_layout_init(WinosLayout *layout)
 
 const char *winos_field_name(WinosField field)
 {
-    return name_of(field_names, WINOS_N_FIELDS, field);
+    return layout_name_of(field_names, WINOS_N_FIELDS, field);
 }
 
 const char *winos_source_name(WinosSource source)
 {
-    return name_of(source_names, WINOS_N_SOURCES, source);
+    return layout_name_of(source_names, WINOS_N_SOURCES, source);
 }
 
 const char *winos_standing_name(WinosStanding standing)
 {
-    return name_of(standing_names,
-                   sizeof(standing_names) / sizeof(*standing_names), standing);
+    return layout_name_of(standing_names,
+                          sizeof(standing_names) / sizeof(*standing_names),
+                          standing);
 }
 
 const char *winos_state_name(unsigned state)
 {
-    return name_of(state_names, sizeof(state_names) / sizeof(*state_names),
-                   state);
+    return layout_name_of(state_names,
+                          sizeof(state_names) / sizeof(*state_names), state);
 }
 
 const char *winos_wait_reason_name(unsigned reason)
 {
-    return name_of(wait_reason_names,
-                   sizeof(wait_reason_names) / sizeof(*wait_reason_names),
-                   reason);
+    return layout_name_of(
+        wait_reason_names,
+        sizeof(wait_reason_names) / sizeof(*wait_reason_names), reason);
 }

@@ -7,43 +7,71 @@
  * a state and a reason that go together.  A place in memory that bears this
  * out nearly always, and is the only one to do so, is the field.
  *
+ * Nearly always is not enough: a byte that never changes may agree with
+ * everything.  So a field must have varied, in several objects, in step with
+ * what it means; and a value that would be right in any case says nothing.
+ *
+ * On a busy host the observer misses things: it is held up while the guest
+ * switches, and vCPUs are held up inside of switches.  What that explains is
+ * kept apart from what it cannot explain, and where enough was seen, a true
+ * place may have more against it, as long as no other place comes near.
+ *
  * What other sources claim is held against the same marks, less strictly.
+ * The idle thread leaves marks of its own and takes no part.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "winos/detect.h"
 
 #include "base/le.h"
+#include "base/now.h"
 #include "winos/settle.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     PRCB_WORDS = 0x4000 / 4,
-    KTHREAD_SIZE = 0x900,
+    KTHREAD_SIZE = 0xc00,
     FIRST_FIELD = 0x18,
     MAX_KNOWN = 64,             /* threads whose last coming is remembered */
+    MAX_FIXED = 16,             /* pointers to threads, in each PRCB */
+    MAX_RECENT = 256,           /* threads that ran, for the next pass */
     BURST_NS = 1000000,         /* at most, while no switch comes */
     SETTLE_NS = 50000,          /* a switch leaves its last mark within */
+    GAP_NS = 100000,            /* between two looks: switches may be missed */
     MAX_BURSTS = 4000,
+    BLIND_BURSTS = 400,         /* then it is done without another's help */
     ENOUGH = 24,                /* marks before a place is believed */
     ENOUGH_BURSTS = 12,
+    ENOUGH_STAYED = 8,          /* switches that a pointer has not moved in */
     FOR_MOST = 8,               /* as many marks for it as against it */
     FOR_MANY = 3,               /* where the guest may be held up anywhere */
+    FOR_MORE = 2,               /* where the guest has reasons to disagree */
     CLAIM_SHARE = 3,            /* of them, what one that is claimed needs */
-    LOOK_NS = 250000,           /* winos_learn_look() does so at most */
+    OBJECTS = 3,                /* in which a field must have shown itself */
+    SAMPLE_NS = 250000,         /* winos_learn_sample() does so at most */
     WINDOW = 4,                 /* switches seen, then the PRCB is compared */
     RUNNING = 2,
     WAITING = 5,
+    DISPATCH_INT = 31,          /* both a wait's reason and a preemption's */
+    REASONS = 46,               /* 43 of them in 2024 */
 };
 
 /* How often a place bore a mark out, and how often not. */
 typedef struct Score {
     uint16_t for_it;
     uint16_t against;
+    uint32_t objects;           /* that bore it out: a bit for some each */
 } Score;
+
+/* A pointer to a thread in a PRCB that has not moved since it was first seen. */
+typedef struct Fixed {
+    uint16_t offset;
+    bool ran;                   /* that thread was seen to be current */
+    bool moved;                 /* or is the idle thread of none */
+    uint64_t thread;
+} Fixed;
 
 typedef struct Known {
     uint64_t thread;
@@ -51,20 +79,20 @@ typedef struct Known {
     uint8_t bytes[KTHREAD_SIZE];
 } Known;
 
-/* What looks now and then have seen of one vCPU. */
+/* What samples now and then have seen of one vCPU. */
 typedef struct Window {
     unsigned cpu;               /* which: one at a time */
     unsigned switches;          /* at least so many */
     bool open;                  /* begin is filled */
-    bool settled;               /* no switch since the last look */
+    bool settled;               /* no switch since the last sample */
     uint64_t prcb;
     uint8_t begin[PRCB_WORDS * 4];
 } Window;
 
 struct WinosLearner {
     unsigned bursts;
-    uint64_t looked_ns;
-    uint64_t last[LIVE_MAX_CPUS];       /* thread at the last look */
+    uint64_t sampled_ns;
+    uint64_t last[LIVE_MAX_CPUS];       /* thread at the last sample */
     uint64_t settled[LIVE_MAX_CPUS][2]; /* the last that stayed, newest first */
     Window window;
     unsigned n_comings;         /* marks left by threads that came */
@@ -72,15 +100,22 @@ struct WinosLearner {
     unsigned n_counted;
     unsigned n_prcb;            /* bursts in which the vCPU switched */
     unsigned next_known;
+    unsigned n_recent;
+    uint64_t recent[MAX_RECENT];
+    unsigned n_fixed[LIVE_MAX_CPUS];
+    unsigned n_stayed[LIVE_MAX_CPUS];   /* switches they have stayed through */
+    Fixed fixed[LIVE_MAX_CPUS][MAX_FIXED];
     Score prcb_counter[PRCB_WORDS];
     Score prcb_claimed[PRCB_WORDS];     /* by the less strict rule */
     Score counter[KTHREAD_SIZE / 4];
     Score counter_claimed[KTHREAD_SIZE / 4];
     Score state[KTHREAD_SIZE];
+    Score state_gone[KTHREAD_SIZE];     /* not Running after that */
     Score state_settled[KTHREAD_SIZE];
-    Score state_left[KTHREAD_SIZE];     /* not Running after that */
+    Score state_left[KTHREAD_SIZE];     /* the same, of those that settled */
     Score reason_waiting[KTHREAD_SIZE];
     Score reason_ready[KTHREAD_SIZE];
+    uint64_t reasons[KTHREAD_SIZE];     /* of waits that were seen: a bit each */
     Known known[MAX_KNOWN];
     uint8_t now[KTHREAD_SIZE];
     uint8_t before[PRCB_WORDS * 4];
@@ -89,15 +124,17 @@ struct WinosLearner {
 };
 
 /* What one call works on. */
-typedef struct Watch {
+typedef struct Pass {
     WinosLearner *l;
     const GmemSpace *space;
     int32_t current_at;
     int32_t state_at;
     int32_t counter_at;         /* KeContextSwitches */
-    uint64_t idle;
+    int32_t next_at;
+    unsigned cpu;               /* of the world's, that is looked at */
     unsigned switches;          /* in this burst */
-} Watch;
+    bool held_up;               /* the observer was, in this burst */
+} Pass;
 
 WinosLearner *winos_learner_new(void)
 {
@@ -109,36 +146,56 @@ void winos_learner_free(WinosLearner *learner)
     free(learner);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
-static void mark(Score *score, bool fits)
+/* Full scores are halved: one that stood still would lose by and by. */
+static void learn_mark(Score *score, bool fits)
 {
     uint16_t *count = fits ? &score->for_it : &score->against;
 
-    if (*count < UINT16_MAX) {
-        (*count)++;
+    if (*count == UINT16_MAX) {
+        score->for_it /= 2;
+        score->against /= 2;
+    }
+    (*count)++;
+}
+
+/* The same of a place in a thread. */
+static void learn_mark_of(Score *score, uint64_t thread, bool fits)
+{
+    learn_mark(score, fits);
+    if (fits) {
+        score->objects |= 1u << (thread / 16 * 2654435761u >> 27 & 31);
     }
 }
 
-static bool is_borne_out(const Score *score, unsigned enough, unsigned share)
+static bool learn_is_borne_out(const Score *score, unsigned enough,
+                               unsigned share)
 {
     return score->for_it >= enough && score->against * share <= score->for_it;
 }
 
-static bool take(const Watch *w, uint64_t at, uint8_t *bytes, size_t size)
+/* By most marks; or by many, where there are twice as many of them. */
+static bool learn_is_sure(const Score *score, unsigned enough, unsigned share)
+{
+    return learn_is_borne_out(score, enough, share) ||
+           learn_is_borne_out(score, 2 * enough, share < FOR_MANY ? share
+                                                                  : FOR_MANY);
+}
+
+static bool learn_read(const Pass *w, uint64_t at, uint64_t *value)
+{
+    gmem_fresh(w->space->mem);
+    return gmem_read_u64(w->space, at, value);
+}
+
+static bool learn_take(const Pass *w, uint64_t at, uint8_t *bytes, size_t size)
 {
     uint64_t present;
 
+    gmem_fresh(w->space->mem);
     return gmem_read_some(w->space, at, bytes, size, &present) > FIRST_FIELD;
 }
 
-static Known *find_known(WinosLearner *l, uint64_t thread)
+static Known *learn_find_known(WinosLearner *l, uint64_t thread)
 {
     unsigned i;
 
@@ -151,7 +208,7 @@ static Known *find_known(WinosLearner *l, uint64_t thread)
 }
 
 /* Switches of all vCPUs so far; 0 while their counter is not known. */
-static uint64_t total_switches(const Watch *w)
+static uint64_t learn_total_switches(const Pass *w)
 {
     const LiveWorld *world = &w->l->world;
     uint64_t total = 0;
@@ -171,7 +228,8 @@ static uint64_t total_switches(const Watch *w)
  * One coming later the counter is higher, but not by more than there were
  * switches at all meanwhile.
  */
-static void mark_counters(const Watch *w, const Known *known, uint64_t total)
+static void learn_mark_counters(const Pass *w, const Known *known,
+                                uint64_t total)
 {
     WinosLearner *l = w->l;
     unsigned i;
@@ -181,21 +239,23 @@ static void mark_counters(const Watch *w, const Known *known, uint64_t total)
                         load_le32(known->bytes + i * 4);
 
         if (known->total) {
-            mark(&l->counter[i], step > 0 && step <= total - known->total);
+            learn_mark_of(&l->counter[i], known->thread,
+                          step > 0 && step <= total - known->total);
         }
-        mark(&l->counter_claimed[i], step > 0 && step < 4096);
+        learn_mark_of(&l->counter_claimed[i], known->thread,
+                      step > 0 && step < 4096);
     }
     l->n_counted += known->total > 0;
 }
 
-static void remember(const Watch *w, uint64_t thread)
+static void learn_remember(const Pass *w, uint64_t thread)
 {
     WinosLearner *l = w->l;
-    Known *known = find_known(l, thread);
-    uint64_t total = total_switches(w);
+    Known *known = learn_find_known(l, thread);
+    uint64_t total = learn_total_switches(w);
 
     if (known) {
-        mark_counters(w, known, total);
+        learn_mark_counters(w, known, total);
     } else {
         known = &l->known[l->next_known++ % MAX_KNOWN];
         known->thread = thread;
@@ -205,65 +265,118 @@ static void remember(const Watch *w, uint64_t thread)
 }
 
 /*
+ * Is it, or may it be, the idle thread of the vCPU that is looked at?  While
+ * that is not known, whoever a pointer in the PRCB stays with may be.
+ */
+static bool learn_is_idle(const Pass *w, uint64_t thread)
+{
+    const WinosLearner *l = w->l;
+    const Fixed *fixed = l->fixed[w->cpu];
+    unsigned i;
+
+    if (l->world.cpus[w->cpu].idle_thread) {
+        return thread == l->world.cpus[w->cpu].idle_thread;
+    }
+    for (i = 0; i < l->n_fixed[w->cpu]; i++) {
+        if (!fixed[i].moved && fixed[i].thread == thread) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A thread that ran somewhere is looked at when fields are judged again. */
+static void learn_note_recent(WinosLearner *l, uint64_t thread)
+{
+    unsigned n = l->n_recent < MAX_RECENT ? l->n_recent : MAX_RECENT;
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        if (l->recent[i] == thread) {
+            return;
+        }
+    }
+    l->recent[l->n_recent++ % MAX_RECENT] = thread;
+}
+
+void winos_learn_ran(WinosLearner *learner, uint64_t thread)
+{
+    if (thread) {
+        learn_note_recent(learner, thread);
+    }
+}
+
+/*
  * The counters are raised a little after CurrentThread is stored, so the
  * thread is looked at once more after a moment.
  */
-static void thread_came(Watch *w, uint64_t prcb, uint64_t thread)
+static void learn_thread_came(Pass *w, uint64_t prcb, uint64_t thread)
 {
     WinosLearner *l = w->l;
     uint64_t still;
     unsigned i;
 
+    learn_note_recent(l, thread);
+    if (learn_is_idle(w, thread)) {
+        return;
+    }
     for (i = 0; i < 8; i++) {
-        if (!gmem_read_u64(w->space, prcb + w->current_at, &still) ||
+        if (!learn_read(w, prcb + w->current_at, &still) ||
             still != thread) {
             return;
         }
     }
     if (!live_is_object(w->space, thread, LIVE_THREAD) ||
-        !take(w, thread, l->now, KTHREAD_SIZE) ||
-        !gmem_read_u64(w->space, prcb + w->current_at, &still) ||
+        !learn_take(w, thread, l->now, KTHREAD_SIZE) ||
+        !learn_read(w, prcb + w->current_at, &still) ||
         still != thread) {
         return;
     }
     for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
-        mark(&l->state[i], l->now[i] == RUNNING);
+        learn_mark_of(&l->state[i], thread, l->now[i] == RUNNING);
     }
     l->n_comings++;
-    remember(w, thread);
+    learn_remember(w, thread);
 }
 
-static bool is_preemption(uint8_t reason)
+static bool learn_is_preemption(uint8_t reason)
 {
     return reason == 30 || reason == 31 || reason == 32 || reason == 33 ||
            reason == 38;
 }
 
-static void mark_reasons(Watch *w, uint8_t state)
+/*
+ * Who waits has a wait's reason, who is ready a preemption's, unless it has
+ * waited and was woken already.  One reason may be either: it says nothing of
+ * a wait, or a byte that always holds it would be right in everything.
+ */
+static void learn_mark_reasons(Pass *w, uint64_t thread, uint8_t state)
 {
     WinosLearner *l = w->l;
     unsigned i;
 
     for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
         uint8_t reason = l->now[i];
+        bool waits = reason < REASONS && !learn_is_preemption(reason);
 
-        if (state == WAITING) {
-            mark(&l->reason_waiting[i],
-                 reason < 46 && (!is_preemption(reason) || reason == 31));
-        } else {
-            mark(&l->reason_ready[i], is_preemption(reason));
+        if (state != WAITING) {
+            learn_mark_of(&l->reason_ready[i], thread,
+                          learn_is_preemption(reason));
+        } else if (reason != DISPATCH_INT) {
+            learn_mark_of(&l->reason_waiting[i], thread, waits);
+            l->reasons[i] |= waits ? UINT64_C(1) << reason : 0;
         }
     }
 }
 
-static bool runs_somewhere(const Watch *w, uint64_t thread)
+static bool learn_runs_somewhere(const Pass *w, uint64_t thread)
 {
     const LiveWorld *world = &w->l->world;
     uint64_t current;
     unsigned i;
 
     for (i = 0; i < world->n_cpus; i++) {
-        if (gmem_read_u64(w->space, world->cpus[i].prcb + w->current_at,
+        if (learn_read(w, world->cpus[i].prcb + w->current_at,
                           &current) && current == thread) {
             return true;
         }
@@ -272,27 +385,27 @@ static bool runs_somewhere(const Watch *w, uint64_t thread)
 }
 
 /* Fields of the thread that left settle a little after the switch began. */
-static void thread_left(Watch *w, uint64_t thread)
+static void learn_thread_left(Pass *w, uint64_t thread)
 {
     WinosLearner *l = w->l;
     uint8_t state;
     unsigned i;
 
-    if (thread == w->idle || !live_is_object(w->space, thread, LIVE_THREAD) ||
-        !take(w, thread, l->now, KTHREAD_SIZE) || runs_somewhere(w, thread)) {
+    if (learn_is_idle(w, thread) ||
+        !live_is_object(w->space, thread, LIVE_THREAD) ||
+        !learn_take(w, thread, l->now, KTHREAD_SIZE) ||
+        learn_runs_somewhere(w, thread)) {
         return;
     }
     for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
-        if (l->now[i] == RUNNING) {
-            mark(&l->state[i], false);
-        }
+        learn_mark_of(&l->state_gone[i], thread, l->now[i] != RUNNING);
     }
     if (w->state_at < 0 || w->state_at >= KTHREAD_SIZE) {
         return;
     }
     state = l->now[w->state_at];
     if (state == WAITING || state == 1 || state == 3 || state == 7) {
-        mark_reasons(w, state);
+        learn_mark_reasons(w, thread, state);
     }
 }
 
@@ -301,158 +414,291 @@ static void thread_left(Watch *w, uint64_t thread)
  * A thread that stays is, nearly always; the last but one before it, which has
  * left for good, is not, unless it runs somewhere.  Each coming counts once.
  */
-static void thread_settled(Watch *w, unsigned cpu, uint64_t thread)
+static void learn_thread_settled(Pass *w, unsigned cpu, uint64_t thread)
 {
     WinosLearner *l = w->l;
     uint64_t left = l->settled[cpu][1];
     unsigned i;
 
-    if (thread == l->settled[cpu][0] ||
+    if (thread == l->settled[cpu][0] || learn_is_idle(w, thread) ||
         !live_is_object(w->space, thread, LIVE_THREAD) ||
-        !take(w, thread, l->now, KTHREAD_SIZE) || !runs_somewhere(w, thread)) {
+        !learn_take(w, thread, l->now, KTHREAD_SIZE) ||
+        !learn_runs_somewhere(w, thread)) {
         return;
     }
     l->settled[cpu][1] = l->settled[cpu][0];
     l->settled[cpu][0] = thread;
     l->n_settled++;
     for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
-        mark(&l->state_settled[i], l->now[i] == RUNNING);
+        learn_mark_of(&l->state_settled[i], thread, l->now[i] == RUNNING);
     }
-    if (left == l->world.cpus[cpu].idle_thread ||
-        !live_is_object(w->space, left, LIVE_THREAD) ||
-        !take(w, left, l->now, KTHREAD_SIZE) || runs_somewhere(w, left)) {
+    if (learn_is_idle(w, left) || !live_is_object(w->space, left, LIVE_THREAD) ||
+        !learn_take(w, left, l->now, KTHREAD_SIZE) ||
+        learn_runs_somewhere(w, left)) {
         return;
     }
     for (i = FIRST_FIELD; i < KTHREAD_SIZE; i++) {
-        mark(&l->state_left[i], l->now[i] != RUNNING);
+        learn_mark_of(&l->state_left[i], left, l->now[i] != RUNNING);
     }
 }
 
 /* Without a switch nothing is counted; other counters go on meanwhile. */
-static void mark_still_prcb(WinosLearner *l)
+static void learn_mark_still_prcb(const Pass *w)
 {
+    WinosLearner *l = w->l;
     unsigned i;
 
-    for (i = 0; i < PRCB_WORDS; i++) {
+    for (i = 0; i < PRCB_WORDS && !w->held_up; i++) {
         if (load_le32(l->after + i * 4) != load_le32(l->before + i * 4)) {
-            mark(&l->prcb_counter[i], false);
-            mark(&l->prcb_claimed[i], false);
+            learn_mark(&l->prcb_counter[i], false);
+            learn_mark(&l->prcb_claimed[i], false);
         }
     }
 }
 
-static bool is_claimed_step(uint32_t step, unsigned n)
+static bool learn_is_claimed_step(uint32_t step, unsigned n)
 {
     return step && step + 1 >= n && step <= 64 * n + 64;
 }
 
-static void mark_prcb(Watch *w)
+/* An observer that was held up has missed some: more steps are no fault. */
+static void learn_mark_prcb(Pass *w)
 {
     WinosLearner *l = w->l;
     unsigned n = w->switches;
     unsigned i;
 
     if (n == 0) {
-        mark_still_prcb(l);
+        learn_mark_still_prcb(w);
         return;
     }
     for (i = 0; i < PRCB_WORDS; i++) {
         uint32_t step = load_le32(l->after + i * 4) -
                         load_le32(l->before + i * 4);
+        bool many = step > n + n / 4 + 1;
 
-        mark(&l->prcb_counter[i], step && step + 1 >= n &&
-                                  step <= n + n / 4 + 1);
-        mark(&l->prcb_claimed[i], is_claimed_step(step, n));
+        if (!w->held_up || !many || step > INT32_MAX) {
+            learn_mark(&l->prcb_counter[i],
+                       step && step + 1 >= n && !many);
+        }
+        learn_mark(&l->prcb_claimed[i], learn_is_claimed_step(step, n));
     }
     l->n_prcb++;
 }
 
+/*
+ * The idle thread: of the pointers to threads that a PRCB has, the one that
+ * stays while CurrentThread changes, and at times is what that changes to.
+ */
+
+static void learn_find_fixed(Pass *w)
+{
+    WinosLearner *l = w->l;
+    unsigned n = 0;
+    unsigned at;
+
+    for (at = 0; at + 8 <= sizeof(l->before) && n < MAX_FIXED; at += 8) {
+        uint64_t thread = load_le64(l->before + at);
+
+        if ((int32_t)at != w->current_at && (int32_t)at != w->next_at &&
+            live_is_object(w->space, thread, LIVE_THREAD)) {
+            l->fixed[w->cpu][n++] = (Fixed) { at, false, false, thread };
+        }
+    }
+    l->n_fixed[w->cpu] = n;
+}
+
+/* What became of them in a burst; @last is who runs now. */
+static void learn_follow_fixed(Pass *w, uint64_t last)
+{
+    WinosLearner *l = w->l;
+    unsigned c, i;
+
+    for (c = 0; c < l->world.n_cpus; c++) {
+        for (i = 0; i < l->n_fixed[c]; i++) {
+            Fixed *fixed = &l->fixed[c][i];
+
+            if (c == w->cpu) {
+                fixed->moved |= load_le64(l->after + fixed->offset) !=
+                                fixed->thread;
+                fixed->ran |= fixed->thread == last;
+            } else {
+                fixed->moved |= fixed->thread == last;
+            }
+        }
+    }
+    l->n_stayed[w->cpu] += w->switches;
+}
+
+/* What the thread's own fields say: 1: idle; -1: not; 0: nothing. */
+static int learn_ask_idle(const Pass *w, const WinosLayout *layout,
+                          uint64_t thread)
+{
+    int32_t cid_at = winos_offset(layout, WINOS_ETHREAD_CLIENT_ID);
+    int32_t owner_at = winos_offset(layout, WINOS_KTHREAD_PROCESS);
+    int32_t pid_at = winos_offset(layout, WINOS_EPROCESS_UNIQUE_PROCESS_ID);
+    uint64_t pid, tid, owner;
+
+    if (cid_at >= 0 && learn_read(w, thread + cid_at, &pid) &&
+        learn_read(w, thread + cid_at + 8, &tid)) {
+        return pid || tid ? -1 : 1;
+    }
+    if (owner_at >= 0 && pid_at >= 0 &&
+        learn_read(w, thread + owner_at, &owner) && owner &&
+        learn_read(w, owner + pid_at, &pid)) {
+        return pid ? -1 : 1;
+    }
+    return 0;
+}
+
+/* Is the pointer at this place in all PRCBs to that vCPU's idle thread? */
+static bool learn_may_be_idle(const Pass *w, const WinosLayout *layout,
+                              unsigned offset)
+{
+    const WinosLearner *l = w->l;
+    bool ran = false, sure = true;
+    unsigned c, i;
+
+    for (c = 0; c < l->world.n_cpus; c++) {
+        const Fixed *fixed = NULL;
+        int answer;
+
+        for (i = 0; i < l->n_fixed[c] && !fixed; i++) {
+            fixed = l->fixed[c][i].offset == offset ? &l->fixed[c][i] : NULL;
+        }
+        answer = fixed ? learn_ask_idle(w, layout, fixed->thread) : -1;
+        if (answer < 0 || fixed->moved) {
+            return false;
+        }
+        ran |= fixed->ran && l->n_stayed[c] >= ENOUGH_STAYED;
+        sure &= answer > 0;
+    }
+    return ran || sure;
+}
+
+static bool learn_conclude_idle(const Pass *w, WinosResult *result,
+                                const WinosOptions *options)
+{
+    const WinosLearner *l = w->l;
+    WinosOffset *idle = &result->detected.field[WINOS_PRCB_IDLE_THREAD];
+    int32_t found = WINOS_NO_OFFSET;
+    unsigned i;
+
+    if (idle->standing == WINOS_CONFIRMED ||
+        !settle_enabled(options, WINOS_SOURCE_STRUCTURE)) {
+        return false;
+    }
+    for (i = 0; l->world.n_cpus && i < l->n_fixed[0]; i++) {
+        if (learn_may_be_idle(w, &result->detected, l->fixed[0][i].offset)) {
+            if (found >= 0) {
+                return false;
+            }
+            found = l->fixed[0][i].offset;
+        }
+    }
+    if (found < 0) {
+        return false;
+    }
+    settle_proven(result, WINOS_PRCB_IDLE_THREAD, found);
+    return true;
+}
+
 /* Follow one vCPU until it has switched, and a moment more. */
-static void burst(Watch *w, unsigned index)
+static void learn_burst(Pass *w, unsigned index)
 {
     WinosLearner *l = w->l;
     const WinosCpu *cpu = &l->world.cpus[index];
-    uint64_t now = now_ns();
+    uint64_t now = now_monotonic_ns();
     uint64_t end = now + BURST_NS;
+    uint64_t before = now;
     uint64_t last, current;
 
     w->switches = 0;
-    w->idle = cpu->idle_thread;
-    if (!gmem_read_u64(w->space, cpu->prcb + w->current_at, &last) ||
-        !take(w, cpu->prcb, l->before, sizeof(l->before))) {
+    w->held_up = false;
+    w->cpu = index;
+    if (!learn_read(w, cpu->prcb + w->current_at, &last) ||
+        !learn_take(w, cpu->prcb, l->before, sizeof(l->before))) {
         return;
     }
-    for (; now < end; now = now_ns()) {
-        if (!gmem_read_u64(w->space, cpu->prcb + w->current_at, &current)) {
+    if (!l->n_fixed[index]) {
+        learn_find_fixed(w);
+    }
+    for (; now < end; now = now_monotonic_ns()) {
+        w->held_up |= now - before > GAP_NS;
+        before = now;
+        if (!learn_read(w, cpu->prcb + w->current_at, &current)) {
             return;
         }
         if (current != last) {
             w->switches++;
-            thread_left(w, last);
-            thread_came(w, cpu->prcb, current);
+            learn_thread_left(w, last);
+            learn_thread_came(w, cpu->prcb, current);
             last = current;
-            end = w->switches == 1 ? now_ns() + SETTLE_NS : end;
+            end = w->switches == 1 ? now_monotonic_ns() + SETTLE_NS : end;
         }
     }
-    if (take(w, cpu->prcb, l->after, sizeof(l->after))) {
-        mark_prcb(w);
+    if (learn_take(w, cpu->prcb, l->after, sizeof(l->after))) {
+        w->held_up |= now_monotonic_ns() - before > GAP_NS;
+        learn_mark_prcb(w);
+        learn_follow_fixed(w, last);
     }
     if (w->switches == 0) {
-        thread_settled(w, index, last);
+        learn_thread_settled(w, index, last);
     }
     l->bursts++;
 }
 
 /*
- * Looks that are far apart miss switches, so a window bears out what is
+ * Samples that are far apart miss switches, so a window bears out what is
  * claimed and cannot find a place by itself.
  */
-static void close_window(Watch *w)
+static void learn_close_window(Pass *w)
 {
     WinosLearner *l = w->l;
     Window *window = &l->window;
     unsigned i;
 
-    if (take(w, window->prcb, l->after, sizeof(l->after))) {
+    if (learn_take(w, window->prcb, l->after, sizeof(l->after))) {
         for (i = 0; i < PRCB_WORDS; i++) {
             uint32_t step = load_le32(l->after + i * 4) -
                             load_le32(window->begin + i * 4);
 
-            mark(&l->prcb_claimed[i], is_claimed_step(step, window->switches));
+            learn_mark(&l->prcb_claimed[i],
+                       learn_is_claimed_step(step, window->switches));
         }
     }
     window->open = false;
     window->cpu = (window->cpu + 1) % l->world.n_cpus;
 }
 
-static void open_window(Watch *w)
+static void learn_open_window(Pass *w)
 {
     Window *window = &w->l->window;
 
     window->cpu %= w->l->world.n_cpus;
     window->prcb = w->l->world.cpus[window->cpu].prcb;
     window->switches = 0;
-    window->open = take(w, window->prcb, window->begin,
+    window->open = learn_take(w, window->prcb, window->begin,
                         sizeof(window->begin));
 }
 
-static void look_at_cpu(Watch *w, unsigned i)
+static void learn_sample_cpu(Pass *w, unsigned i)
 {
     WinosLearner *l = w->l;
     const WinosCpu *cpu = &l->world.cpus[i];
     uint64_t last = l->last[i];
     uint64_t current;
 
-    if (!gmem_read_u64(w->space, cpu->prcb + w->current_at, &current)) {
+    if (!learn_read(w, cpu->prcb + w->current_at, &current)) {
         return;
     }
     l->last[i] = current;
+    w->cpu = i;
     if (last && current != last) {
-        w->idle = cpu->idle_thread;
-        thread_left(w, last);
-        thread_came(w, cpu->prcb, current);
+        learn_thread_left(w, last);
+        learn_thread_came(w, cpu->prcb, current);
     } else if (last) {
-        thread_settled(w, i, current);
+        learn_thread_settled(w, i, current);
     }
     if (l->window.open && i == l->window.cpu) {
         l->window.settled = current == last;
@@ -460,7 +706,7 @@ static void look_at_cpu(Watch *w, unsigned i)
     }
 }
 
-static bool is_watched(const WinosResult *result)
+static bool learn_is_watched(const WinosResult *result)
 {
     static const WinosField watched[] = {
         WINOS_KTHREAD_STATE, WINOS_KTHREAD_WAIT_REASON,
@@ -476,9 +722,43 @@ static bool is_watched(const WinosResult *result)
     return true;
 }
 
-static Watch watch_of(WinosLearner *l, const WinosResult *result)
+/* Is there an override that watching has not judged yet? */
+static bool learn_has_unjudged(const WinosResult *result)
 {
-    return (Watch) {
+    static const WinosField watched[] = {
+        WINOS_KTHREAD_STATE, WINOS_KTHREAD_WAIT_REASON,
+        WINOS_KTHREAD_CONTEXT_SWITCHES, WINOS_PRCB_CONTEXT_SWITCHES,
+    };
+    unsigned i;
+
+    for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
+        if (result->layout.field[watched[i]].source ==
+            WINOS_SOURCE_OVERRIDE &&
+            result->layout.field[watched[i]].value >= 0 &&
+            result->seen[watched[i]] == WINOS_SEEN_NOTHING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool learn_knows_idle(const WinosResult *result)
+{
+    return result->detected.field[WINOS_PRCB_IDLE_THREAD].standing >=
+           WINOS_AGREED;
+}
+
+/* Is there something left that watching can show? */
+static bool learn_is_due(const WinosLearner *l, const WinosResult *result)
+{
+    return l->bursts < MAX_BURSTS &&
+           (!learn_is_watched(result) || !learn_knows_idle(result) ||
+            learn_has_unjudged(result));
+}
+
+static Pass learn_pass_of(WinosLearner *l, const WinosResult *result)
+{
+    return (Pass) {
         .l = l,
         .space = &result->kernel.space,
         .current_at = winos_offset(&result->layout,
@@ -486,151 +766,251 @@ static Watch watch_of(WinosLearner *l, const WinosResult *result)
         .state_at = winos_offset(&result->detected, WINOS_KTHREAD_STATE),
         .counter_at = winos_offset(&result->detected,
                                    WINOS_PRCB_CONTEXT_SWITCHES),
+        .next_at = winos_offset(&result->detected, WINOS_PRCB_NEXT_THREAD),
     };
 }
 
-void winos_learn_look(WinosLearner *l, const WinosResult *result)
+void winos_learn_sample(WinosLearner *l, const WinosResult *result)
 {
-    Watch w = watch_of(l, result);
-    uint64_t now = now_ns();
+    Pass w = learn_pass_of(l, result);
+    uint64_t now = now_monotonic_ns();
     unsigned i;
 
-    if (!l->world.n_cpus || now < l->looked_ns + LOOK_NS ||
-        is_watched(result)) {
+    if (!l->world.n_cpus || now < l->sampled_ns + SAMPLE_NS ||
+        !learn_is_due(l, result)) {
         return;
     }
-    l->looked_ns = now;
+    l->sampled_ns = now;
     for (i = 0; i < l->world.n_cpus; i++) {
-        look_at_cpu(&w, i);
+        learn_sample_cpu(&w, i);
     }
     if (!l->window.open) {
-        open_window(&w);
+        learn_open_window(&w);
     } else if (l->window.switches >= WINDOW && l->window.settled) {
-        close_window(&w);
+        learn_close_window(&w);
     }
 }
 
 /* One field that watching can show, and by what scores. */
-typedef struct Lesson {
+typedef struct FieldRule {
     WinosField field;
     const Score *strict;
     const Score *claimed;
+    const Score *still;     /* that a wrong override cannot but fail by */
     const Score *also;      /* must bear it out too, if there is one */
+    const uint64_t *varied; /* two bits at least, if there is one */
     unsigned n;
     unsigned width;
     unsigned enough;
     unsigned share;         /* so many times as much for it as against */
+    unsigned also_share;
+    unsigned objects;       /* that must have borne it out */
     bool ripe;              /* enough was seen for the strict rule */
-} Lesson;
+} FieldRule;
 
-static bool lesson_fits(const Lesson *lesson, const Score *scores, unsigned i,
-                        unsigned enough)
+static unsigned learn_n_objects(const FieldRule *rule, const Score *scores,
+                                unsigned i)
 {
-    return is_borne_out(&scores[i], enough, lesson->share) &&
-           (!lesson->also || is_borne_out(&lesson->also[i], enough, FOR_MOST));
+    return __builtin_popcount(scores[i].objects |
+                              (rule->also ? rule->also[i].objects : 0));
 }
 
-static int32_t only_place(const Lesson *lesson)
+/* Would it do, if nothing else did? */
+static bool learn_comes_near(const FieldRule *rule, unsigned i)
+{
+    return learn_is_borne_out(&rule->strict[i], rule->enough, FOR_MORE) &&
+           (!rule->also ||
+            learn_is_borne_out(&rule->also[i], rule->enough, FOR_MORE)) &&
+           learn_n_objects(rule, rule->strict, i) >= rule->objects;
+}
+
+static bool learn_rule_fits(const FieldRule *rule, const Score *scores,
+                            unsigned i, unsigned enough)
+{
+    return learn_is_sure(&scores[i], enough, rule->share) &&
+           (!rule->also ||
+            learn_is_sure(&rule->also[i], enough, rule->also_share));
+}
+
+static int32_t learn_only_place(const FieldRule *rule)
 {
     int32_t found = WINOS_NO_OFFSET;
     unsigned i;
 
-    for (i = 0; i < lesson->n; i++) {
-        if (lesson_fits(lesson, lesson->strict, i, lesson->enough)) {
-            if (found >= 0) {
+    for (i = 0; i < rule->n; i++) {
+        if (!learn_comes_near(rule, i) ||
+            (rule->varied && __builtin_popcountll(rule->varied[i]) < 2)) {
+            continue;
+        }
+        if (found >= 0) {
+            return WINOS_NO_OFFSET;
+        }
+        found = (int32_t)i;
+    }
+    return found >= 0 && learn_rule_fits(rule, rule->strict, found,
+                                         rule->enough) ?
+           found * (int32_t)rule->width : WINOS_NO_OFFSET;
+}
+
+static bool learn_fits_at(const FieldRule *rule, int32_t at)
+{
+    return at >= 0 && at % rule->width == 0 &&
+           (unsigned)at / rule->width < rule->n &&
+           learn_rule_fits(rule, rule->claimed, at / rule->width,
+                           rule->enough / CLAIM_SHARE);
+}
+
+/* Does what a source claims hold by the less strict rule, and no other? */
+static int32_t learn_borne_claim(const WinosResult *result,
+                                 const FieldRule *rule)
+{
+    const WinosOffset *offset = &result->detected.field[rule->field];
+    int32_t found = WINOS_NO_OFFSET;
+    unsigned i;
+
+    for (i = 0; i < result->n_rows + WINOS_N_SOURCES; i++) {
+        int32_t at = i < WINOS_N_SOURCES ? offset->claims[i] :
+            result->rows[i - WINOS_N_SOURCES]->offset[rule->field];
+
+        if (learn_fits_at(rule, at)) {
+            if (found >= 0 && found != at) {
                 return WINOS_NO_OFFSET;
             }
-            found = i * lesson->width;
+            found = at;
         }
     }
     return found;
 }
 
-/* Does what a source claims hold by the less strict rule? */
-static int32_t borne_claim(const WinosResult *result, const Lesson *lesson)
+static bool learn_is_lost(const Score *score, unsigned enough)
 {
-    const WinosOffset *offset = &result->detected.field[lesson->field];
-    unsigned i;
-
-    for (i = 0; i < result->n_rows + WINOS_N_SOURCES; i++) {
-        int32_t at = i < WINOS_N_SOURCES ? offset->claims[i] :
-            result->rows[i - WINOS_N_SOURCES]->offset[lesson->field];
-
-        if (at >= 0 && at % lesson->width == 0 &&
-            (unsigned)at / lesson->width < lesson->n &&
-            lesson_fits(lesson, lesson->claimed, at / lesson->width,
-                        lesson->enough / CLAIM_SHARE)) {
-            return at;
-        }
-    }
-    return WINOS_NO_OFFSET;
+    return score->against >= 2 * enough && score->for_it < score->against;
 }
 
-static bool conclude(WinosResult *result, const WinosOptions *options,
-                     const Lesson *lesson)
+/*
+ * What the user gave is used whatever is found; here is whether it changes as
+ * that field does.
+ */
+static void learn_judge_override(WinosResult *result, const FieldRule *rule,
+                                 int32_t at)
 {
-    WinosOffset *offset = &result->detected.field[lesson->field];
+    unsigned i = (unsigned)at / rule->width;
+    WinosSeen *seen = &result->seen[rule->field];
+
+    if (learn_fits_at(rule, at)) {
+        *seen = WINOS_SEEN_TRUE;
+    } else if (*seen != WINOS_SEEN_TRUE &&
+               (learn_is_lost(&rule->still[i], rule->enough) ||
+                (rule->also && learn_is_lost(&rule->also[i], rule->enough)))) {
+        *seen = WINOS_SEEN_WRONG;
+    }
+}
+
+static bool learn_conclude(WinosResult *result, const WinosOptions *options,
+                           const FieldRule *rule)
+{
+    WinosOffset *offset = &result->detected.field[rule->field];
+    int32_t given = options->overrides[rule->field];
     int32_t at;
 
+    if (given >= 0 && given % rule->width == 0 &&
+        (unsigned)given / rule->width < rule->n) {
+        learn_judge_override(result, rule, given);
+    }
     if (offset->proven) {
         return false;
     }
-    at = borne_claim(result, lesson);
-    if (at < 0 && lesson->ripe &&
-        settle_speaks(options, WINOS_SOURCE_STRUCTURE)) {
-        at = only_place(lesson);
+    at = learn_borne_claim(result, rule);
+    if (at < 0 && rule->ripe &&
+        settle_enabled(options, WINOS_SOURCE_STRUCTURE)) {
+        at = learn_only_place(rule);
     }
     if (at < 0) {
         return false;
     }
-    settle_proven(result, lesson->field, at);
+    settle_proven(result, rule->field, at);
     return true;
 }
 
-static bool conclude_all(WinosLearner *l, WinosResult *result,
-                         const WinosOptions *options)
+static bool learn_conclude_all(WinosLearner *l, WinosResult *result,
+                               const WinosOptions *options)
 {
-    Lesson lessons[] = {
-        { WINOS_KTHREAD_STATE, l->state, l->state, NULL, KTHREAD_SIZE, 1,
-          ENOUGH, FOR_MOST, l->n_comings >= 2 * ENOUGH },
+    /* Without the vCPUs' counter, any that rises might be a thread's. */
+    const Score *counter_claimed =
+        winos_has(&result->detected, WINOS_PRCB_CONTEXT_SWITCHES) ||
+        l->bursts < BLIND_BURSTS ? l->counter : l->counter_claimed;
+    FieldRule rules[] = {
+        { WINOS_KTHREAD_STATE, l->state, l->state, l->state, l->state_gone, NULL,
+          KTHREAD_SIZE, 1, ENOUGH, FOR_MOST, FOR_MOST, OBJECTS,
+          l->n_comings >= 2 * ENOUGH },
         { WINOS_KTHREAD_STATE, l->state_settled, l->state_settled,
-          l->state_left, KTHREAD_SIZE, 1, ENOUGH, FOR_MANY,
-          l->n_settled >= 2 * ENOUGH },
-        { WINOS_KTHREAD_WAIT_REASON, l->reason_ready, l->reason_ready,
-          l->reason_waiting, KTHREAD_SIZE, 1, ENOUGH, FOR_MOST, true },
+          l->state_settled, l->state_left, NULL, KTHREAD_SIZE, 1, ENOUGH, FOR_MANY, FOR_MOST,
+          OBJECTS, l->n_settled >= 2 * ENOUGH },
+        { WINOS_KTHREAD_WAIT_REASON, l->reason_waiting, l->reason_waiting,
+          l->reason_waiting, l->reason_ready, l->reasons, KTHREAD_SIZE, 1, ENOUGH, FOR_MOST,
+          FOR_MORE, OBJECTS, true },
         { WINOS_PRCB_CONTEXT_SWITCHES, l->prcb_counter, l->prcb_claimed,
-          NULL, PRCB_WORDS, 4, ENOUGH_BURSTS, FOR_MOST,
+          l->prcb_claimed, NULL, NULL, PRCB_WORDS, 4, ENOUGH_BURSTS, FOR_MOST, 0, 0,
           l->n_prcb >= 2 * ENOUGH_BURSTS },
-        { WINOS_KTHREAD_CONTEXT_SWITCHES, l->counter, l->counter_claimed,
-          NULL, KTHREAD_SIZE / 4, 4, ENOUGH, FOR_MOST,
+        { WINOS_KTHREAD_CONTEXT_SWITCHES, l->counter, counter_claimed,
+          l->counter_claimed, NULL, NULL, KTHREAD_SIZE / 4, 4, ENOUGH, FOR_MOST, 0, OBJECTS,
           l->n_counted >= 2 * ENOUGH },
     };
     bool changed = false;
     unsigned i;
 
-    for (i = 0; i < sizeof(lessons) / sizeof(lessons[0]); i++) {
-        changed |= conclude(result, options, &lessons[i]);
+    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        changed |= learn_conclude(result, options, &rules[i]);
     }
     return changed;
 }
 
-static void watch(WinosLearner *l, WinosResult *result, uint64_t budget_ns)
+static void learn_follow_cpus(WinosLearner *l, WinosResult *result,
+                              uint64_t budget_ns)
 {
-    uint64_t end = now_ns() + budget_ns;
-    Watch w = watch_of(l, result);
+    uint64_t end = now_monotonic_ns() + budget_ns;
+    Pass w = learn_pass_of(l, result);
     unsigned i;
 
-    for (i = l->bursts; now_ns() < end && l->world.n_cpus; i++) {
-        burst(&w, i % l->world.n_cpus);
+    for (i = l->bursts; now_monotonic_ns() < end && l->world.n_cpus; i++) {
+        learn_burst(&w, i % l->world.n_cpus);
+    }
+}
+
+/* vCPUs come and go: what is remembered of one is not another's. */
+static void learn_set_cpus(WinosLearner *l, const WinosCpu *cpus, unsigned n)
+{
+    uint64_t prcbs[LIVE_MAX_CPUS];
+    unsigned i;
+
+    for (i = 0; i < l->world.n_cpus; i++) {
+        prcbs[i] = l->world.cpus[i].prcb;
+    }
+    for (; i < LIVE_MAX_CPUS; i++) {
+        prcbs[i] = 0;
+    }
+    l->world.n_cpus = 0;
+    for (i = 0; i < n; i++) {
+        live_add_cpu(&l->world, &cpus[i]);
+    }
+    for (i = 0; i < l->world.n_cpus; i++) {
+        if (l->world.cpus[i].prcb != prcbs[i]) {
+            l->last[i] = l->settled[i][0] = l->settled[i][1] = 0;
+            l->n_fixed[i] = l->n_stayed[i] = 0;
+        }
     }
 }
 
 /* Objects come up that were not there before: a thread with a name, say. */
-static void settle_again(WinosLearner *l, WinosResult *result,
+static void learn_settle_again(WinosLearner *l, WinosResult *result,
                          const WinosOptions *options)
 {
+    unsigned n = l->n_recent < MAX_RECENT ? l->n_recent : MAX_RECENT;
     unsigned f;
 
+    for (f = 0; f < n; f++) {
+        live_add_thread(&l->world, l->recent[f]);
+    }
     live_gather(&l->world);
     for (f = WINOS_PRCB_NEXT_THREAD; f < WINOS_N_FIELDS; f++) {
         if (result->detected.field[f].standing != WINOS_CONFIRMED &&
@@ -640,7 +1020,7 @@ static void settle_again(WinosLearner *l, WinosResult *result,
     }
 }
 
-static bool same_offsets(const WinosLayout *a, const WinosLayout *b)
+static bool learn_same_offsets(const WinosLayout *a, const WinosLayout *b)
 {
     unsigned f;
 
@@ -659,28 +1039,31 @@ bool winos_learn(WinosLearner *l, WinosResult *result,
 {
     WinosOffset prcb = result->layout.field[WINOS_KPCR_CURRENT_PRCB];
     WinosLayout old = result->layout;
-    unsigned i;
+    unsigned n_known = l->world.n_cpus;
+    Pass w;
 
     live_init(&l->world, &result->kernel, &result->detected);
-    for (i = 0; i < n_cpus; i++) {
-        live_add_cpu(&l->world, &cpus[i]);
+    l->world.n_cpus = n_known;
+    learn_set_cpus(l, cpus, n_cpus);
+    live_note_idle(&l->world);
+    if (learn_is_due(l, result)) {
+        learn_follow_cpus(l, result, budget_ns);
+        learn_conclude_all(l, result, options);
     }
-    if (!is_watched(result) && l->bursts < MAX_BURSTS) {
-        watch(l, result, budget_ns);
-        conclude_all(l, result, options);
-    }
-    settle_again(l, result, options);
+    learn_settle_again(l, result, options);
+    w = learn_pass_of(l, result);
+    learn_conclude_idle(&w, result, options);
     settle_layout(result, &l->world, options);
     /* How the PRCB is found was settled for good when it was detected. */
     result->layout.field[WINOS_KPCR_CURRENT_PRCB] = prcb;
-    return !same_offsets(&old, &result->layout);
+    return !learn_same_offsets(&old, &result->layout);
 }
 
 bool winos_learner_done(const WinosLearner *l, const WinosResult *result)
 {
     unsigned f;
 
-    if (!is_watched(result) && l->bursts < MAX_BURSTS) {
+    if (learn_is_due(l, result)) {
         return false;
     }
     for (f = WINOS_PRCB_NEXT_THREAD; f < WINOS_N_FIELDS; f++) {
@@ -690,5 +1073,5 @@ bool winos_learner_done(const WinosLearner *l, const WinosResult *result)
             return false;
         }
     }
-    return true;
+    return learn_knows_idle(result);
 }

@@ -32,66 +32,49 @@ enum {
 #define TIME_FIRST      0x01bd000000000000ULL
 #define TIME_LAST       0x0250000000000000ULL
 
+/* In the first days of 1601. */
+#define TIME_EARLY      0x0000010000000000ULL
+
 /* How many objects speak for an offset, and how many against it. */
 typedef struct Votes {
     unsigned for_it;
     unsigned against;
 } Votes;
 
-static void vote(Votes *votes, int answer)
+static void check_vote(Votes *votes, int answer)
 {
     votes->for_it += answer > 0;
     votes->against += answer < 0;
 }
 
 /* Are so many of @n against it that the rest need not be asked? */
-static bool is_lost(const Votes *votes, unsigned n)
+static bool check_is_lost(const Votes *votes, unsigned n)
 {
     return votes->against * 8 > n;
 }
 
-static LiveAnswer outcome(const Votes *votes)
+static LiveAnswer check_outcome(const Votes *votes)
 {
-    if (is_lost(votes, votes->for_it)) {
+    if (check_is_lost(votes, votes->for_it)) {
         return LIVE_REFUTES;
     }
     return votes->for_it ? LIVE_FITS : LIVE_UNKNOWN;
 }
 
-static const GmemSpace *space_of(const LiveWorld *world)
-{
-    return &world->kernel->space;
-}
-
-static bool read_field(const LiveWorld *world, uint64_t object,
-                       WinosField field, uint64_t *value)
+static bool check_read_field(const LiveWorld *world, uint64_t object,
+                             WinosField field, uint64_t *value)
 {
     int32_t offset = winos_offset(world->layout, field);
 
     return offset >= 0 &&
-           gmem_read_u64(space_of(world), object + offset, value);
-}
-
-static bool is_idle(const LiveWorld *world, uint64_t thread)
-{
-    uint64_t process;
-    unsigned i;
-
-    for (i = 0; i < world->n_cpus; i++) {
-        if (world->cpus[i].idle_thread == thread) {
-            return true;
-        }
-    }
-    return world->kernel->idle_process &&
-           read_field(world, thread, WINOS_KTHREAD_PROCESS, &process) &&
-           process == world->kernel->idle_process;
+           gmem_read_u64(live_space(world), object + offset, value);
 }
 
 /* Rules give 1: fits; -1: does not; 0: says nothing. */
 
 static int is_page_kernel(const LiveWorld *world, uint64_t value)
 {
-    return gmem_is_kernel(space_of(world), value) && value % GMEM_PAGE == 0
+    return gmem_is_kernel(live_space(world), value) && value % GMEM_PAGE == 0
            ? 1 : -1;
 }
 
@@ -104,9 +87,13 @@ static int is_user_block(uint64_t value)
            ? 1 : -1;
 }
 
-static int is_time(uint64_t value)
+/*
+ * What System makes before the clock is set counts from the boot: that says
+ * nothing.
+ */
+static int is_time(uint64_t value, bool of_system)
 {
-    if (value == 0) {
+    if (value == 0 || (of_system && value < TIME_EARLY)) {
         return 0;
     }
     return value >= TIME_FIRST && value <= TIME_LAST ? 1 : -1;
@@ -122,25 +109,25 @@ static int is_link(const LiveWorld *world, uint64_t link)
 {
     uint64_t next, back;
 
-    if (!gmem_read_u64(space_of(world), link, &next) ||
-        !gmem_is_kernel(space_of(world), next) ||
-        !gmem_read_u64(space_of(world), next + 8, &back) || back != link) {
+    if (!gmem_read_u64(live_space(world), link, &next) ||
+        !gmem_is_kernel(live_space(world), next) ||
+        !gmem_read_u64(live_space(world), next + 8, &back) || back != link) {
         return -1;
     }
     return next == link ? 0 : 1;
 }
 
 /* A root of page tables: it maps the kernel. */
-static int is_root(const LiveWorld *world, uint64_t value)
+static int check_is_root(const LiveWorld *world, uint64_t value)
 {
-    GmemSpace other = *space_of(world);
+    GmemSpace other = *live_space(world);
     uint64_t gpa;
 
     if ((value & ROOT_MASK) == 0) {
         return -1;
     }
     other.cr3 = value;
-    return (value & ROOT_MASK) == (space_of(world)->cr3 & ROOT_MASK) ||
+    return (value & ROOT_MASK) == (live_space(world)->cr3 & ROOT_MASK) ||
            gmem_translate(&other, world->kernel->image.base, &gpa, NULL,
                           NULL) ? 1 : -1;
 }
@@ -151,36 +138,57 @@ static int check_prcb_pointer(uint64_t kpcr, uint64_t value)
            value % 8 == 0 ? 1 : -1;
 }
 
+/*
+ * An idle thread belongs to process 0, if to any, and has no ids.  Who has
+ * none of both known may be anybody.
+ */
 static int check_idle(const LiveWorld *world, uint64_t value)
 {
-    uint64_t process, pid;
+    int32_t cid_at = winos_offset(world->layout, WINOS_ETHREAD_CLIENT_ID);
+    uint64_t process, pid, tid;
+    int answer = 0;
 
-    if (!live_is_object(space_of(world), value, LIVE_THREAD)) {
+    if (!live_is_object(live_space(world), value, LIVE_THREAD)) {
         return -1;
     }
-    if (!read_field(world, value, WINOS_KTHREAD_PROCESS, &process)) {
-        return 0;
+    if (check_read_field(world, value, WINOS_ETHREAD_CLIENT_ID, &pid) &&
+        gmem_read_u64(live_space(world), value + cid_at + 8, &tid)) {
+        if (pid || tid) {
+            return -1;
+        }
+        answer = 1;
+    }
+    if (!check_read_field(world, value, WINOS_KTHREAD_PROCESS, &process) ||
+        !process) {
+        return answer;
     }
     if (world->kernel->idle_process) {
         return process == world->kernel->idle_process ? 1 : -1;
     }
-    if (!read_field(world, process, WINOS_EPROCESS_UNIQUE_PROCESS_ID, &pid)) {
-        return 0;
+    if (!check_read_field(world, process, WINOS_EPROCESS_UNIQUE_PROCESS_ID,
+                          &pid)) {
+        return answer;
     }
     return pid == 0 ? 1 : -1;
 }
 
-static int check_next(const LiveWorld *world, uint64_t value)
+/* Who is to come is not the one who is there, but for a moment. */
+static int check_next(const LiveWorld *world, const WinosCpu *cpu,
+                      uint64_t value)
 {
-    if (value == 0) {
+    uint64_t current;
+
+    if (value == 0 || value == cpu->idle_thread ||
+        (check_read_field(world, cpu->prcb, WINOS_PRCB_CURRENT_THREAD,
+                          &current) && current == value)) {
         return 0;
     }
-    return live_is_object(space_of(world), value, LIVE_THREAD) ? 1 : -1;
+    return live_is_object(live_space(world), value, LIVE_THREAD) ? 1 : -1;
 }
 
 static int check_kernel_dtb(const LiveWorld *world, uint64_t value)
 {
-    return world->kernel->kva_shadow ? is_root(world, value) : 0;
+    return world->kernel->kva_shadow ? check_is_root(world, value) : 0;
 }
 
 /* Structures of one CPU. */
@@ -194,7 +202,7 @@ static int ask_cpu(const LiveWorld *world, const WinosCpu *cpu,
     if (field == WINOS_KPCR_PRCB) {
         return at == cpu->prcb ? 1 : -1;
     }
-    if (!gmem_read_u64(space_of(world), at, &value)) {
+    if (!gmem_read_u64(live_space(world), at, &value)) {
         return -1;
     }
     switch (field) {
@@ -203,16 +211,35 @@ static int ask_cpu(const LiveWorld *world, const WinosCpu *cpu,
     case WINOS_KPCR_CURRENT_PRCB:
         return check_prcb_pointer(cpu->kpcr, value);
     case WINOS_PRCB_CURRENT_THREAD:
-        return live_is_object(space_of(world), value, LIVE_THREAD) ? 1 : -1;
+        return live_is_object(live_space(world), value, LIVE_THREAD) ? 1 : -1;
     case WINOS_PRCB_IDLE_THREAD:
         return check_idle(world, value);
     case WINOS_PRCB_NEXT_THREAD:
-        return check_next(world, value);
+        return check_next(world, cpu, value);
     case WINOS_PRCB_KERNEL_DTB:
         return check_kernel_dtb(world, value);
     default:
         return 0;
     }
+}
+
+/* No thread is the idle thread of two vCPUs. */
+static bool is_shared(const LiveWorld *world, int32_t offset)
+{
+    uint64_t a, b;
+    unsigned i, j;
+
+    for (i = 1; i < world->n_cpus; i++) {
+        for (j = 0; j < i; j++) {
+            if (gmem_read_u64(live_space(world), world->cpus[i].prcb + offset,
+                              &a) &&
+                gmem_read_u64(live_space(world), world->cpus[j].prcb + offset,
+                              &b) && a == b) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static LiveAnswer ask_cpus(const LiveWorld *world, WinosField field,
@@ -221,10 +248,13 @@ static LiveAnswer ask_cpus(const LiveWorld *world, WinosField field,
     Votes votes = { 0 };
     unsigned i;
 
-    for (i = 0; i < world->n_cpus; i++) {
-        vote(&votes, ask_cpu(world, &world->cpus[i], field, offset));
+    if (field == WINOS_PRCB_IDLE_THREAD && is_shared(world, offset)) {
+        return LIVE_REFUTES;
     }
-    return outcome(&votes);
+    for (i = 0; i < world->n_cpus; i++) {
+        check_vote(&votes, ask_cpu(world, &world->cpus[i], field, offset));
+    }
+    return check_outcome(&votes);
 }
 
 /* Every CPU has a number of its own; one CPU's alone says nothing. */
@@ -234,7 +264,7 @@ static LiveAnswer ask_numbers(const LiveWorld *world, int32_t offset)
     unsigned i, j;
 
     for (i = 0; i < world->n_cpus; i++) {
-        if (!gmem_read_u32(space_of(world), world->cpus[i].prcb + offset,
+        if (!gmem_read_u32(live_space(world), world->cpus[i].prcb + offset,
                            &seen[i]) || seen[i] >= MAX_NUMBER) {
             return LIVE_REFUTES;
         }
@@ -252,17 +282,17 @@ static int check_client_id(const LiveWorld *world, uint64_t thread,
 {
     uint64_t pid, tid, process, owner;
 
-    if (is_idle(world, thread)) {
+    if (live_is_idle(world, thread)) {
         return 0;
     }
-    if (!gmem_read_u64(space_of(world), at, &pid) ||
-        !gmem_read_u64(space_of(world), at + 8, &tid) ||
+    if (!gmem_read_u64(live_space(world), at, &pid) ||
+        !gmem_read_u64(live_space(world), at + 8, &tid) ||
         !is_id(pid) || !is_id(tid) || !pid || !tid) {
         return -1;
     }
-    if (read_field(world, thread, WINOS_KTHREAD_PROCESS, &process) &&
-        read_field(world, process, WINOS_EPROCESS_UNIQUE_PROCESS_ID,
-                   &owner)) {
+    if (check_read_field(world, thread, WINOS_KTHREAD_PROCESS, &process) &&
+        check_read_field(world, process, WINOS_EPROCESS_UNIQUE_PROCESS_ID,
+                         &owner)) {
         return owner == pid ? 1 : -1;
     }
     return 1;
@@ -275,18 +305,25 @@ static int check_stack(const LiveWorld *world, uint64_t thread,
     bool is_base = field == WINOS_KTHREAD_STACK_BASE;
     uint64_t other, size;
 
+    if (live_is_idle(world, thread)) {
+        return 0;
+    }
     if (is_page_kernel(world, value) < 0) {
         return -1;
     }
-    if (!read_field(world, thread, is_base ? WINOS_KTHREAD_STACK_LIMIT
+    if (!check_read_field(world, thread, is_base ? WINOS_KTHREAD_STACK_LIMIT
                                            : WINOS_KTHREAD_STACK_BASE,
-                    &other)) {
+                          &other)) {
         return 1;
     }
     size = is_base ? value - other : other - value;
     return size >= GMEM_PAGE && size <= MAX_STACK ? 1 : -1;
 }
 
+/*
+ * The path of a process' image is a string in one block, too, and a process may
+ * lie right behind a thread: what begins as a path says nothing.
+ */
 static int check_name(const LiveWorld *world, uint64_t pointer)
 {
     uint64_t first;
@@ -294,14 +331,49 @@ static int check_name(const LiveWorld *world, uint64_t pointer)
     if (pointer == 0) {
         return 0;
     }
-    if (live_name_looks(space_of(world), pointer)) {
-        return 1;
+    if (live_name_looks(live_space(world), pointer)) {
+        return gmem_read_u64(live_space(world), pointer + 0x10, &first) &&
+               (first & 0xffff) == '\\' ? 0 : 1;
     }
     /* The block may be paged out: that says nothing. */
-    return gmem_is_kernel(space_of(world), pointer) && pointer % 16 == 0 &&
-           (!gmem_read_u64(space_of(world), pointer, &first) ||
-            !gmem_read_u64(space_of(world), pointer + 0x10, &first))
+    return gmem_is_kernel(live_space(world), pointer) && pointer % 16 == 0 &&
+           (!gmem_read_u64(live_space(world), pointer, &first) ||
+            !gmem_read_u64(live_space(world), pointer + 0x10, &first))
            ? 0 : -1;
+}
+
+/*
+ * A process; and of the owner, the one whose id the thread has.  Idle threads
+ * may have none.
+ */
+static int check_process(const LiveWorld *world, uint64_t thread,
+                         WinosField field, uint64_t value)
+{
+    bool idle = live_is_idle(world, thread);
+    uint64_t pid, owner;
+
+    if (idle && !live_is_object(live_space(world), value, LIVE_PROCESS)) {
+        return value ? -1 : 0;
+    }
+    if (!live_is_object(live_space(world), value, LIVE_PROCESS)) {
+        return -1;
+    }
+    if (field == WINOS_KTHREAD_PROCESS && !idle &&
+        check_read_field(world, thread, WINOS_ETHREAD_CLIENT_ID, &pid) &&
+        check_read_field(world, value, WINOS_EPROCESS_UNIQUE_PROCESS_ID,
+                         &owner)) {
+        return pid == owner ? 1 : -1;
+    }
+    return 1;
+}
+
+static bool is_of_system(const LiveWorld *world, uint64_t thread)
+{
+    uint64_t owner;
+
+    return world->kernel->system_process &&
+           check_read_field(world, thread, WINOS_KTHREAD_PROCESS, &owner) &&
+           owner == world->kernel->system_process;
 }
 
 static int ask_thread(const LiveWorld *world, uint64_t thread,
@@ -314,9 +386,9 @@ static int ask_thread(const LiveWorld *world, uint64_t thread,
         return check_client_id(world, thread, at);
     }
     if (field == WINOS_ETHREAD_THREAD_LIST_ENTRY) {
-        return is_idle(world, thread) ? 0 : is_link(world, at);
+        return live_is_idle(world, thread) ? 0 : is_link(world, at);
     }
-    if (!gmem_read_u64(space_of(world), at, &value)) {
+    if (!gmem_read_u64(live_space(world), at, &value)) {
         return -1;
     }
     switch (field) {
@@ -325,11 +397,12 @@ static int ask_thread(const LiveWorld *world, uint64_t thread,
         return check_stack(world, thread, field, value);
     case WINOS_KTHREAD_APC_PROCESS:
     case WINOS_KTHREAD_PROCESS:
-        return live_is_object(space_of(world), value, LIVE_PROCESS) ? 1 : -1;
+        return check_process(world, thread, field, value);
     case WINOS_KTHREAD_TEB:
         return is_user_block(value);
     case WINOS_ETHREAD_CREATE_TIME:
-        return is_time(value);
+        return live_is_idle(world, thread) ? 0 :
+               is_time(value, is_of_system(world, thread));
     case WINOS_ETHREAD_THREAD_NAME:
         return check_name(world, value);
     default:
@@ -343,11 +416,12 @@ static LiveAnswer ask_threads(const LiveWorld *world, WinosField field,
     Votes votes = { 0 };
     unsigned i;
 
-    for (i = 0; i < world->n_threads && !is_lost(&votes, world->n_threads);
+    for (i = 0; i < world->n_threads &&
+         !check_is_lost(&votes, world->n_threads);
          i++) {
-        vote(&votes, ask_thread(world, world->threads[i], field, offset));
+        check_vote(&votes, ask_thread(world, world->threads[i], field, offset));
     }
-    return outcome(&votes);
+    return check_outcome(&votes);
 }
 
 static bool is_pid_of_another(const LiveWorld *world, uint64_t process,
@@ -358,8 +432,8 @@ static bool is_pid_of_another(const LiveWorld *world, uint64_t process,
 
     for (i = 0; i < world->n_processes; i++) {
         if (world->processes[i] != process &&
-            read_field(world, world->processes[i],
-                       WINOS_EPROCESS_UNIQUE_PROCESS_ID, &other) &&
+            check_read_field(world, world->processes[i],
+                             WINOS_EPROCESS_UNIQUE_PROCESS_ID, &other) &&
             other == pid) {
             return true;
         }
@@ -377,17 +451,24 @@ static int check_parent(const LiveWorld *world, uint64_t process,
     return value && is_pid_of_another(world, process, value) ? 1 : 0;
 }
 
+/*
+ * Names may be any bytes.  System's is text, whatever it says; as "System" it
+ * is proof.
+ */
 static int check_image(const LiveWorld *world, uint64_t process, uint64_t at)
 {
-    char name[8];
+    uint8_t name[LIVE_IMAGE];
 
-    if (!gmem_read(space_of(world), at, name, sizeof(name), NULL)) {
+    if (!gmem_read(live_space(world), at, name, sizeof(name), NULL)) {
         return -1;
     }
-    if (process == world->kernel->system_process) {
-        return memcmp(name, "System", 7) == 0 ? 1 : -1;
+    if (process != world->kernel->system_process) {
+        return name[0] ? 1 : -1;
     }
-    return name[0] ? 1 : -1;
+    if (memcmp(name, "System", 7) == 0) {
+        return 1;
+    }
+    return live_image_looks(name) ? 0 : -1;
 }
 
 static int check_pid(const LiveWorld *world, uint64_t process, uint64_t value)
@@ -396,6 +477,23 @@ static int check_pid(const LiveWorld *world, uint64_t process, uint64_t value)
         return value == 4 ? 1 : -1;
     }
     return is_id(value) && value ? 1 : -1;
+}
+
+/* Other lists go through a process, too: this one's neighbours are processes. */
+static int check_process_links(const LiveWorld *world, uint64_t at,
+                               int32_t offset)
+{
+    int answer = is_link(world, at);
+    uint64_t next, previous;
+
+    if (answer <= 0 || !gmem_read_u64(live_space(world), at, &next) ||
+        !gmem_read_u64(live_space(world), at + 8, &previous) ||
+        live_is_object(live_space(world), next - offset, LIVE_PROCESS) ||
+        live_is_object(live_space(world), previous - offset, LIVE_PROCESS)) {
+        return answer;
+    }
+    /* The only process has the head on both sides. */
+    return next == previous ? 0 : -1;
 }
 
 static int ask_process(const LiveWorld *world, uint64_t process,
@@ -411,16 +509,18 @@ static int ask_process(const LiveWorld *world, uint64_t process,
     if (field == WINOS_EPROCESS_IMAGE_FILE_NAME) {
         return check_image(world, process, at);
     }
-    if (field == WINOS_EPROCESS_ACTIVE_PROCESS_LINKS ||
-        field == WINOS_EPROCESS_THREAD_LIST_HEAD) {
+    if (field == WINOS_EPROCESS_ACTIVE_PROCESS_LINKS) {
+        return check_process_links(world, at, offset);
+    }
+    if (field == WINOS_EPROCESS_THREAD_LIST_HEAD) {
         return is_link(world, at);
     }
-    if (!gmem_read_u64(space_of(world), at, &value)) {
+    if (!gmem_read_u64(live_space(world), at, &value)) {
         return -1;
     }
     switch (field) {
     case WINOS_EPROCESS_DIRECTORY_TABLE_BASE:
-        return is_root(world, value);
+        return check_is_root(world, value);
     case WINOS_EPROCESS_UNIQUE_PROCESS_ID:
         return check_pid(world, process, value);
     case WINOS_EPROCESS_INHERITED_FROM:
@@ -428,7 +528,7 @@ static int ask_process(const LiveWorld *world, uint64_t process,
     case WINOS_EPROCESS_PEB:
         return is_user_block(value);
     case WINOS_EPROCESS_CREATE_TIME:
-        return is_time(value);
+        return is_time(value, process == world->kernel->system_process);
     default:
         return 0;
     }
@@ -441,14 +541,19 @@ static LiveAnswer ask_processes(const LiveWorld *world, WinosField field,
     Votes votes = { 0 };
     unsigned i;
 
-    /* System is the one process we know by name: its word is final. */
+    /* System is the one process we know for sure: its word is final. */
     if (system && ask_process(world, system, field, offset) < 0) {
         return LIVE_REFUTES;
     }
     for (i = 0; i < world->n_processes; i++) {
-        vote(&votes, ask_process(world, world->processes[i], field, offset));
+        check_vote(&votes,
+                   ask_process(world, world->processes[i], field, offset));
     }
-    return outcome(&votes);
+    /* One may be odd: half made, or made in another way. */
+    if (votes.against == 1 && votes.for_it > 2) {
+        votes.against = 0;
+    }
+    return check_outcome(&votes);
 }
 
 /*
@@ -467,12 +572,12 @@ static LiveAnswer ask_entries(const LiveWorld *world, int32_t offset)
     if (head_at < 0) {
         return ask_threads(world, WINOS_ETHREAD_THREAD_LIST_ENTRY, offset);
     }
-    for (i = 0; i < LIST_ENTRIES && gmem_read_u64(space_of(world), at, &at) &&
+    for (i = 0; i < LIST_ENTRIES && gmem_read_u64(live_space(world), at, &at) &&
          at != head; i++) {
-        vote(&votes, live_is_object(space_of(world), at - offset,
-                                    LIVE_THREAD) ? 1 : -1);
+        check_vote(&votes, live_is_object(live_space(world), at - offset,
+                                          LIVE_THREAD) ? 1 : -1);
     }
-    return outcome(&votes);
+    return check_outcome(&votes);
 }
 
 /* The state of a thread that ran before and after it was read. */
@@ -482,9 +587,12 @@ static int ask_running(const LiveWorld *world, const WinosCpu *cpu,
     uint64_t before, after;
     uint8_t state;
 
-    if (!read_field(world, cpu->prcb, WINOS_PRCB_CURRENT_THREAD, &before) ||
-        !gmem_read_u8(space_of(world), before + offset, &state) ||
-        !read_field(world, cpu->prcb, WINOS_PRCB_CURRENT_THREAD, &after) ||
+    if (!check_read_field(world, cpu->prcb, WINOS_PRCB_CURRENT_THREAD,
+                          &before) ||
+        live_is_idle(world, before) ||
+        !gmem_read_u8(live_space(world), before + offset, &state) ||
+        !check_read_field(world, cpu->prcb, WINOS_PRCB_CURRENT_THREAD,
+                          &after) ||
         before != after) {
         return 0;
     }
@@ -499,15 +607,18 @@ static LiveAnswer ask_states(const LiveWorld *world, int32_t offset)
     unsigned i;
 
     for (i = 0; i < STATE_TRIES * world->n_cpus; i++) {
-        vote(&running, ask_running(world, &world->cpus[i % world->n_cpus],
-                                   offset));
+        check_vote(&running, ask_running(world, &world->cpus[i % world->n_cpus],
+                                         offset));
     }
     for (i = 0; i < world->n_threads; i++) {
-        if (!gmem_read_u8(space_of(world), world->threads[i] + offset,
+        if (live_is_idle(world, world->threads[i])) {
+            continue;
+        }
+        if (!gmem_read_u8(live_space(world), world->threads[i] + offset,
                           &state) || state > STATE_MAX) {
-            vote(&others, -1);
+            check_vote(&others, -1);
         } else {
-            vote(&others, state != RUNNING);
+            check_vote(&others, state != RUNNING);
         }
     }
     if (running.against * 4 > running.for_it ||
@@ -525,30 +636,55 @@ static LiveAnswer ask_reasons(const LiveWorld *world, int32_t offset)
     unsigned i;
 
     for (i = 0; i < world->n_threads; i++) {
-        vote(&votes, gmem_read_u8(space_of(world),
-                                  world->threads[i] + offset, &reason) &&
-                     reason <= REASON_MAX ? 1 : -1);
+        if (!live_is_idle(world, world->threads[i])) {
+            check_vote(&votes, gmem_read_u8(live_space(world),
+                                            world->threads[i] + offset,
+                                            &reason) &&
+                               reason <= REASON_MAX ? 1 : -1);
+        }
     }
-    return outcome(&votes) == LIVE_REFUTES ? LIVE_REFUTES : LIVE_UNKNOWN;
+    return check_outcome(&votes) == LIVE_REFUTES ? LIVE_REFUTES : LIVE_UNKNOWN;
 }
 
+/* May it be the one that zeroes pages when nobody else runs? */
+static bool may_zero_pages(const LiveWorld *world, uint64_t thread)
+{
+    uint64_t owner;
+
+    return !world->kernel->system_process ||
+           !check_read_field(world, thread, WINOS_KTHREAD_PROCESS, &owner) ||
+           owner == world->kernel->system_process;
+}
+
+/* Priority 0 speaks against it, but for one thread, which is System's. */
 static LiveAnswer ask_priorities(const LiveWorld *world, int32_t offset)
 {
+    bool zero_page = false;
     Votes votes = { 0 };
+    uint32_t seen = 0;
+    LiveAnswer answer;
     uint8_t priority;
     unsigned i;
 
     for (i = 0; i < world->n_threads; i++) {
-        bool idle = is_idle(world, world->threads[i]);
-
-        if (!gmem_read_u8(space_of(world), world->threads[i] + offset,
+        if (live_is_idle(world, world->threads[i])) {
+            continue;
+        }
+        if (!gmem_read_u8(live_space(world), world->threads[i] + offset,
                           &priority) || priority > PRIORITY_MAX) {
-            vote(&votes, -1);
-        } else if (!idle) {
-            vote(&votes, priority ? 1 : -1);
+            check_vote(&votes, -1);
+        } else if (!priority && !zero_page &&
+                   may_zero_pages(world, world->threads[i])) {
+            zero_page = true;
+        } else {
+            check_vote(&votes, priority ? 1 : -1);
+            seen |= 1u << priority;
         }
     }
-    return outcome(&votes);
+    /* A byte that is the same in all threads may be anything. */
+    answer = check_outcome(&votes);
+    return answer == LIVE_FITS && !(seen & (seen - 1)) ? LIVE_UNKNOWN
+                                                       : answer;
 }
 
 /* Recent ticks in some threads, and in none a tick that is to come. */
@@ -558,12 +694,12 @@ static LiveAnswer ask_wait_times(const LiveWorld *world, int32_t offset)
     uint32_t now, value;
     unsigned i;
 
-    if (!gmem_read_u32(space_of(world), KUSER + KUSER_TICK, &now) ||
+    if (!gmem_read_u32(live_space(world), KUSER + KUSER_TICK, &now) ||
         now < 1024) {
         return LIVE_UNKNOWN;
     }
     for (i = 0; i < world->n_threads; i++) {
-        if (!gmem_read_u32(space_of(world), world->threads[i] + offset,
+        if (!gmem_read_u32(live_space(world), world->threads[i] + offset,
                            &value) || value > now + 64) {
             impossible++;
         } else if (value > now - 512) {

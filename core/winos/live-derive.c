@@ -16,16 +16,12 @@
 enum {
     OBJECT_SIZE = 0xc00,            /* larger than any EPROCESS or ETHREAD */
     PRCB_SIZE = 0x4000,
+    PRCB_PIECE = GMEM_PAGE / 2,
     FIRST_FIELD = 0x18,             /* behind the dispatcher header */
     LIST_MAX = 4096,
 };
 
 #define ROOT_MASK 0x000ffffffffff000ULL
-
-static const GmemSpace *space_of(const LiveWorld *world)
-{
-    return &world->kernel->space;
-}
 
 /* An object's bytes; pages that are missing read as zeroes. */
 typedef struct Copy {
@@ -33,17 +29,18 @@ typedef struct Copy {
     uint8_t bytes[OBJECT_SIZE];
 } Copy;
 
-static uint64_t word(const Copy *copy, int32_t offset)
+static uint64_t derive_word(const Copy *copy, int32_t offset)
 {
     return load_le64(copy->bytes + offset);
 }
 
-static bool take_copy(const LiveWorld *world, uint64_t object, Copy *copy)
+static bool derive_take_copy(const LiveWorld *world, uint64_t object,
+                             Copy *copy)
 {
     uint64_t present;
 
     copy->at = object;
-    return gmem_read_some(space_of(world), object, copy->bytes, OBJECT_SIZE,
+    return gmem_read_some(live_space(world), object, copy->bytes, OBJECT_SIZE,
                           &present) > FIRST_FIELD;
 }
 
@@ -51,23 +48,23 @@ static bool take_copy(const LiveWorld *world, uint64_t object, Copy *copy)
 static bool links_back(const LiveWorld *world, const Copy *copy,
                        int32_t offset)
 {
-    uint64_t next = word(copy, offset);
+    uint64_t next = derive_word(copy, offset);
     uint64_t back;
 
-    return gmem_is_kernel(space_of(world), next) &&
-           gmem_is_kernel(space_of(world), word(copy, offset + 8)) &&
+    return gmem_is_kernel(live_space(world), next) &&
+           gmem_is_kernel(live_space(world), derive_word(copy, offset + 8)) &&
            next != copy->at + offset &&
-           gmem_read_u64(space_of(world), next + 8, &back) &&
+           gmem_read_u64(live_space(world), next + 8, &back) &&
            back == copy->at + offset;
 }
 
 /* Keeps the one place that fits: -1 none yet, -2 more than one. */
-static int32_t only(int32_t known, int32_t offset)
+static int32_t derive_only(int32_t known, int32_t offset)
 {
     return known == WINOS_NO_OFFSET ? offset : -2;
 }
 
-static int32_t settled(int32_t found)
+static int32_t derive_settled(int32_t found)
 {
     return found >= 0 ? found : WINOS_NO_OFFSET;
 }
@@ -79,16 +76,16 @@ static int32_t derive_pid(const LiveWorld *world)
     int32_t offset;
     Copy copy;
 
-    if (!take_copy(world, world->kernel->system_process, &copy)) {
+    if (!derive_take_copy(world, world->kernel->system_process, &copy)) {
         return WINOS_NO_OFFSET;
     }
     for (offset = FIRST_FIELD; offset + 24 <= OBJECT_SIZE; offset += 8) {
-        if (word(&copy, offset) == 4 && links_back(world, &copy,
-                                                   offset + 8)) {
-            found = only(found, offset);
+        if (derive_word(&copy, offset) == 4 && links_back(world, &copy,
+                                                          offset + 8)) {
+            found = derive_only(found, offset);
         }
     }
-    return settled(found);
+    return derive_settled(found);
 }
 
 /*
@@ -103,13 +100,13 @@ static bool joins_processes(const LiveWorld *world, uint64_t system,
     unsigned n;
 
     for (n = 0; n < LIST_MAX && others < 2; n++) {
-        if (!gmem_read_u64(space_of(world), at, &at)) {
+        if (!gmem_read_u64(live_space(world), at, &at)) {
             return false;
         }
         if (at == system + offset) {
             return processes > 0 && others == 1;
         }
-        if (live_is_object(space_of(world), at - offset, LIVE_PROCESS)) {
+        if (live_is_object(live_space(world), at - offset, LIVE_PROCESS)) {
             processes++;
         } else {
             others++;
@@ -124,39 +121,100 @@ static int32_t derive_links(const LiveWorld *world)
     int32_t offset;
     Copy copy;
 
-    if (!take_copy(world, world->kernel->system_process, &copy)) {
+    if (!derive_take_copy(world, world->kernel->system_process, &copy)) {
         return WINOS_NO_OFFSET;
     }
     for (offset = FIRST_FIELD; offset + 16 <= OBJECT_SIZE; offset += 8) {
         if (links_back(world, &copy, offset) &&
             joins_processes(world, copy.at, offset)) {
-            found = only(found, offset);
+            found = derive_only(found, offset);
         }
     }
-    return settled(found);
+    return derive_settled(found);
 }
 
-static int32_t derive_image(const LiveWorld *world)
+static int32_t derive_system_image(const LiveWorld *world)
 {
     int32_t found = WINOS_NO_OFFSET;
     int32_t offset;
     Copy copy;
 
-    if (!take_copy(world, world->kernel->system_process, &copy)) {
+    if (!derive_take_copy(world, world->kernel->system_process, &copy)) {
         return WINOS_NO_OFFSET;
     }
     for (offset = FIRST_FIELD; offset + 16 <= OBJECT_SIZE; offset++) {
         if (memcmp(copy.bytes + offset, "System\0\0", 8) == 0) {
-            found = only(found, offset);
+            found = derive_only(found, offset);
         }
     }
-    return settled(found);
+    return found;
+}
+
+static bool is_program(const uint8_t *name)
+{
+    unsigned i;
+
+    for (i = 1; i + 4 <= LIVE_IMAGE; i++) {
+        if (name[i] == '.' && (name[i + 1] | 0x20) == 'e' &&
+            (name[i + 2] | 0x20) == 'x' && (name[i + 3] | 0x20) == 'e') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of all processes: text, not all the same, and programs' names by a third. */
+static bool has_images(const LiveWorld *world, int32_t offset)
+{
+    unsigned n = 0, programs = 0, repeated = 0;
+    uint8_t name[LIVE_IMAGE], first[LIVE_IMAGE];
+    unsigned i;
+
+    for (i = 0; i < world->n_processes; i++) {
+        if (world->processes[i] == world->kernel->idle_process) {
+            continue;
+        }
+        if (!gmem_read(live_space(world), world->processes[i] + offset, name,
+                       sizeof(name), NULL) || !live_image_looks(name)) {
+            return false;
+        }
+        if (n == 0) {
+            memcpy(first, name, sizeof(first));
+        }
+        repeated += !memcmp(first, name, sizeof(first));
+        programs += is_program(name);
+        n++;
+    }
+    return n >= 3 && repeated < n && programs * 3 >= n;
+}
+
+/*
+ * System's name, or where it has another, the place where all processes have
+ * names.  A name's second half looks like a name.
+ */
+static int32_t derive_image(const LiveWorld *world)
+{
+    int32_t found = derive_system_image(world);
+    int32_t offset;
+
+    if (found != WINOS_NO_OFFSET) {
+        return derive_settled(found);
+    }
+    for (offset = FIRST_FIELD; offset + 16 <= OBJECT_SIZE; offset += 4) {
+        if (has_images(world, offset)) {
+            if (found >= 0 && offset - found >= 16) {
+                return WINOS_NO_OFFSET;
+            }
+            found = found < 0 ? offset : found;
+        }
+    }
+    return found;
 }
 
 /* Is this a root of page tables that map the kernel? */
-static bool is_root(const LiveWorld *world, uint64_t value)
+static bool derive_is_root(const LiveWorld *world, uint64_t value)
 {
-    GmemSpace other = *space_of(world);
+    GmemSpace other = *live_space(world);
     uint64_t gpa;
 
     other.cr3 = value;
@@ -171,22 +229,22 @@ static int32_t derive_root(const LiveWorld *world)
     int32_t offset;
     Copy copy;
 
-    if (!take_copy(world, world->kernel->system_process, &copy)) {
+    if (!derive_take_copy(world, world->kernel->system_process, &copy)) {
         return WINOS_NO_OFFSET;
     }
     for (offset = FIRST_FIELD; offset + 8 <= OBJECT_SIZE; offset += 8) {
-        if (is_root(world, word(&copy, offset))) {
-            found = only(found, offset);
+        if (derive_is_root(world, derive_word(&copy, offset))) {
+            found = derive_only(found, offset);
         }
     }
-    return settled(found);
+    return derive_settled(found);
 }
 
 static bool is_client_id(const Copy *copy, int32_t offset, uint64_t pid)
 {
-    uint64_t tid = word(copy, offset + 8);
+    uint64_t tid = derive_word(copy, offset + 8);
 
-    return word(copy, offset) == pid && tid && tid % 4 == 0 &&
+    return derive_word(copy, offset) == pid && tid && tid % 4 == 0 &&
            tid <= UINT32_MAX;
 }
 
@@ -201,9 +259,9 @@ static unsigned narrow_client_id(const LiveWorld *world, uint64_t thread,
     int32_t offset;
     Copy copy;
 
-    if (!gmem_read_u64(space_of(world), thread + process_at, &process) ||
-        !gmem_read_u64(space_of(world), process + pid_at, &pid) || !pid ||
-        !take_copy(world, thread, &copy)) {
+    if (!gmem_read_u64(live_space(world), thread + process_at, &process) ||
+        !gmem_read_u64(live_space(world), process + pid_at, &pid) || !pid ||
+        !derive_take_copy(world, thread, &copy)) {
         return 0;
     }
     for (offset = FIRST_FIELD; offset + 16 <= OBJECT_SIZE; offset += 8) {
@@ -231,10 +289,10 @@ static int32_t derive_client_id(const LiveWorld *world)
     }
     for (i = FIRST_FIELD / 8; i + 2 <= OBJECT_SIZE / 8; i++) {
         if (fits[i]) {
-            found = only(found, i * 8);
+            found = derive_only(found, i * 8);
         }
     }
-    return seen >= 2 ? settled(found) : WINOS_NO_OFFSET;
+    return seen >= 2 ? derive_settled(found) : WINOS_NO_OFFSET;
 }
 
 /*
@@ -272,10 +330,10 @@ static int32_t derive_name(const LiveWorld *world)
     for (offset = FIRST_FIELD; offset + 8 <= OBJECT_SIZE; offset += 8) {
         if (live_check(world, WINOS_ETHREAD_THREAD_NAME, offset) ==
             LIVE_FITS) {
-            found = only(found, offset);
+            found = derive_only(found, offset);
         }
     }
-    return settled(found);
+    return derive_settled(found);
 }
 
 /* A process' list of its threads: the head's place, and the entries'. */
@@ -290,8 +348,8 @@ static bool is_thread_of(const LiveWorld *world, uint64_t thread,
     int32_t owner_at = winos_offset(world->layout, WINOS_KTHREAD_PROCESS);
     uint64_t owner;
 
-    return live_is_object(space_of(world), thread, LIVE_THREAD) &&
-           gmem_read_u64(space_of(world), thread + owner_at, &owner) &&
+    return live_is_object(live_space(world), thread, LIVE_THREAD) &&
+           gmem_read_u64(live_space(world), thread + owner_at, &owner) &&
            owner == process;
 }
 
@@ -303,7 +361,7 @@ static bool all_threads(const LiveWorld *world, uint64_t process,
     unsigned n;
 
     for (n = 0; n < LIST_MAX; n++) {
-        if (!gmem_read_u64(space_of(world), at, &at)) {
+        if (!gmem_read_u64(live_space(world), at, &at)) {
             return false;
         }
         if (at == head) {
@@ -316,8 +374,8 @@ static bool all_threads(const LiveWorld *world, uint64_t process,
     return false;
 }
 
-static int32_t entry_of(const LiveWorld *world, uint64_t process,
-                        uint64_t head, uint64_t first)
+static int32_t derive_entry_of(const LiveWorld *world, uint64_t process,
+                               uint64_t head, uint64_t first)
 {
     int32_t entry;
 
@@ -345,7 +403,7 @@ static bool derive_threads(const LiveWorld *world, ThreadList *best)
 
     best->entry = WINOS_NO_OFFSET;
     if (!winos_has(world->layout, WINOS_KTHREAD_PROCESS) ||
-        !take_copy(world, system, &copy)) {
+        !derive_take_copy(world, system, &copy)) {
         return false;
     }
     for (offset = FIRST_FIELD; offset + 16 <= OBJECT_SIZE; offset += 8) {
@@ -354,7 +412,8 @@ static bool derive_threads(const LiveWorld *world, ThreadList *best)
         if (!links_back(world, &copy, offset)) {
             continue;
         }
-        entry = entry_of(world, system, system + offset, word(&copy, offset));
+        entry = derive_entry_of(world, system, system + offset,
+                                derive_word(&copy, offset));
         n += entry >= 0;
         if (entry > best->entry) {
             best->head = offset;
@@ -364,22 +423,30 @@ static bool derive_threads(const LiveWorld *world, ThreadList *best)
     return n == 2;
 }
 
+/* Only what points to a thread in the first vCPU's PRCB is held against all. */
 static int32_t derive_idle(const LiveWorld *world)
 {
     int32_t skip = winos_offset(world->layout, WINOS_PRCB_CURRENT_THREAD);
     int32_t found = WINOS_NO_OFFSET;
-    int32_t offset;
+    uint8_t piece[PRCB_PIECE];
+    int32_t at, i;
 
-    if (!world->kernel->idle_process) {
-        return WINOS_NO_OFFSET;
-    }
-    for (offset = 0; offset + 8 <= PRCB_SIZE; offset += 8) {
-        if (offset != skip &&
-            live_check(world, WINOS_PRCB_IDLE_THREAD, offset) == LIVE_FITS) {
-            found = only(found, offset);
+    for (at = 0; world->n_cpus && at < PRCB_SIZE; at += PRCB_PIECE) {
+        if (!gmem_read(live_space(world), world->cpus[0].prcb + at, piece,
+                       sizeof(piece), NULL)) {
+            continue;
+        }
+        for (i = 0; i < PRCB_PIECE; i += 8) {
+            if (at + i != skip &&
+                live_is_object(live_space(world), load_le64(piece + i),
+                               LIVE_THREAD) &&
+                live_check(world, WINOS_PRCB_IDLE_THREAD, at + i) ==
+                LIVE_FITS) {
+                found = derive_only(found, at + i);
+            }
         }
     }
-    return settled(found);
+    return derive_settled(found);
 }
 
 int32_t live_derive(const LiveWorld *world, WinosField field)
@@ -406,6 +473,6 @@ int32_t live_derive(const LiveWorld *world, WinosField field)
     case WINOS_EPROCESS_DIRECTORY_TABLE_BASE:
         return derive_root(world);
     default:
-        return WINOS_NO_OFFSET;
+        return live_derive_first(world, field);
     }
 }

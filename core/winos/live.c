@@ -17,7 +17,9 @@ void live_init(LiveWorld *world, const WinosKernel *kernel,
 {
     world->kernel = kernel;
     world->layout = layout;
+    world->kpcr_current_thread = WINOS_NO_OFFSET;
     world->n_cpus = 0;
+    world->n_idle = 0;
     world->n_threads = 0;
     world->n_processes = 0;
 }
@@ -61,7 +63,7 @@ static void add_process(LiveWorld *world, uint64_t gva)
     }
 }
 
-static void add_thread(LiveWorld *world, uint64_t gva)
+void live_add_thread(LiveWorld *world, uint64_t gva)
 {
     if (live_is_object(&world->kernel->space, gva, LIVE_THREAD)) {
         world->n_threads = add_once(world->threads, world->n_threads,
@@ -70,8 +72,8 @@ static void add_thread(LiveWorld *world, uint64_t gva)
 }
 
 /* A pointer in an object, where the field's place is known. */
-static bool follow(const LiveWorld *world, uint64_t object, WinosField field,
-                   uint64_t *value)
+static bool live_follow(const LiveWorld *world, uint64_t object,
+                        WinosField field, uint64_t *value)
 {
     int32_t offset = winos_offset(world->layout, field);
 
@@ -87,11 +89,11 @@ static void gather_running(LiveWorld *world)
     for (i = 0; i < world->n_cpus; i++) {
         uint64_t prcb = world->cpus[i].prcb;
 
-        if (follow(world, prcb, WINOS_PRCB_CURRENT_THREAD, &thread)) {
-            add_thread(world, thread);
+        if (live_follow(world, prcb, WINOS_PRCB_CURRENT_THREAD, &thread)) {
+            live_add_thread(world, thread);
         }
-        if (follow(world, prcb, WINOS_PRCB_IDLE_THREAD, &thread)) {
-            add_thread(world, thread);
+        if (live_follow(world, prcb, WINOS_PRCB_IDLE_THREAD, &thread)) {
+            live_add_thread(world, thread);
         }
     }
 }
@@ -102,8 +104,8 @@ static void gather_owners(LiveWorld *world)
     unsigned i;
 
     for (i = 0; i < world->n_threads; i++) {
-        if (follow(world, world->threads[i], WINOS_KTHREAD_PROCESS,
-                   &process)) {
+        if (live_follow(world, world->threads[i], WINOS_KTHREAD_PROCESS,
+                        &process)) {
             add_process(world, process);
         }
     }
@@ -156,8 +158,93 @@ static void gather_threads(LiveWorld *world)
         return;
     }
     for (i = 0; i < world->n_processes; i++) {
-        gather_list(world, world->processes[i] + head, entry, 64, add_thread);
+        gather_list(world, world->processes[i] + head, entry, 64,
+                    live_add_thread);
     }
+}
+
+enum { PRCB_SIZE = 0x4000, PRCB_PIECE = GMEM_PAGE / 2 };
+
+/* Does a PRCB point to its current thread from another place as well? */
+static bool points_twice(const LiveWorld *world, uint64_t prcb,
+                         uint64_t thread)
+{
+    int32_t current_at = winos_offset(world->layout,
+                                      WINOS_PRCB_CURRENT_THREAD);
+    uint8_t piece[PRCB_PIECE];
+    unsigned at, i;
+
+    for (at = 0; at < PRCB_SIZE; at += PRCB_PIECE) {
+        if (!gmem_read(live_space(world), prcb + at, piece, sizeof(piece),
+                       NULL)) {
+            continue;
+        }
+        for (i = 0; i < PRCB_PIECE; i += 8) {
+            if (load_le64(piece + i) == thread &&
+                (int32_t)(at + i) != current_at) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void live_note_idle_cpu(LiveWorld *world, WinosCpu *cpu)
+{
+    bool known = winos_has(world->layout, WINOS_PRCB_IDLE_THREAD);
+    uint64_t thread;
+
+    if (!live_follow(world, cpu->prcb, known ? WINOS_PRCB_IDLE_THREAD :
+                     WINOS_PRCB_CURRENT_THREAD, &thread) ||
+        !live_is_object(live_space(world), thread, LIVE_THREAD)) {
+        thread = 0;
+    }
+    cpu->idle_thread = known ? thread : 0;
+    if (thread && (known || points_twice(world, cpu->prcb, thread))) {
+        world->n_idle = add_once(world->idle, world->n_idle, LIVE_MAX_IDLE,
+                                 thread);
+    }
+}
+
+static bool looks_idle(const LiveWorld *world, uint64_t thread)
+{
+    int32_t cid_at = winos_offset(world->layout, WINOS_ETHREAD_CLIENT_ID);
+    uint64_t pid, tid, owner;
+
+    if (live_follow(world, thread, WINOS_ETHREAD_CLIENT_ID, &pid) && !pid &&
+        gmem_read_u64(live_space(world), thread + cid_at + 8, &tid) && !tid) {
+        return true;
+    }
+    return live_follow(world, thread, WINOS_KTHREAD_PROCESS, &owner) &&
+           (!owner || owner == world->kernel->idle_process);
+}
+
+void live_note_idle(LiveWorld *world)
+{
+    unsigned i;
+
+    world->n_idle = 0;
+    for (i = 0; i < world->n_cpus; i++) {
+        live_note_idle_cpu(world, &world->cpus[i]);
+    }
+    for (i = 0; i < world->n_threads; i++) {
+        if (looks_idle(world, world->threads[i])) {
+            world->n_idle = add_once(world->idle, world->n_idle,
+                                     LIVE_MAX_IDLE, world->threads[i]);
+        }
+    }
+}
+
+bool live_is_idle(const LiveWorld *world, uint64_t thread)
+{
+    unsigned i;
+
+    for (i = 0; i < world->n_idle; i++) {
+        if (world->idle[i] == thread) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void live_gather(LiveWorld *world)
@@ -166,9 +253,10 @@ void live_gather(LiveWorld *world)
     gather_processes(world);
     gather_owners(world);
     gather_threads(world);
+    live_note_idle(world);
 }
 
-static bool is_text(const uint8_t *text, unsigned n)
+static bool live_is_text(const uint8_t *text, unsigned n)
 {
     unsigned i;
 
@@ -197,5 +285,21 @@ bool live_name_looks(const GmemSpace *space, uint64_t pointer)
     }
     shown = length < 32 ? length : 32;
     return gmem_read(space, pointer + 0x10, block + 0x10, shown, NULL) &&
-           is_text(block + 0x10, shown);
+           live_is_text(block + 0x10, shown);
+}
+
+bool live_image_looks(const uint8_t *name)
+{
+    unsigned n = 0;
+    unsigned i;
+
+    while (n < LIVE_IMAGE && name[n] >= 0x20 && name[n] < 0x7f) {
+        n++;
+    }
+    for (i = n; i < LIVE_IMAGE; i++) {
+        if (name[i]) {
+            return false;
+        }
+    }
+    return n >= 2;
 }

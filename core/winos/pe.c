@@ -82,7 +82,7 @@ bool pe_probe(const GmemSpace *space, uint64_t base)
     return read_nt_headers(space, base, &lfanew, nt);
 }
 
-static bool take_size(PeImage *image, const uint8_t *nt, Err *err)
+static bool pe_take_size(PeImage *image, const uint8_t *nt, Err *err)
 {
     image->size = load_le32(nt + NT_IMAGE_SIZE);
     if (image->size < GMEM_PAGE || image->size > PE_MAX_IMAGE ||
@@ -172,7 +172,7 @@ bool pe_open(PeImage *image, const GmemSpace *space, uint64_t base, Err *err)
                 PRIx64, base);
         return false;
     }
-    if (!take_size(image, nt, err)) {
+    if (!pe_take_size(image, nt, err)) {
         return false;
     }
     image->timestamp = load_le32(nt + NT_TIMESTAMP);
@@ -312,7 +312,7 @@ static bool exports_open(Exports *exports, const PeImage *image)
            array_fits(image, exports->ordinals, exports->n_names, 2);
 }
 
-static bool name_at(Exports *exports, uint32_t i, Name name)
+static bool pe_name_at(Exports *exports, uint32_t i, Name name)
 {
     uint32_t rva;
 
@@ -322,7 +322,7 @@ static bool name_at(Exports *exports, uint32_t i, Name name)
 }
 
 /* Where the export that @i names is, or 0. */
-static uint64_t address_at(const Exports *exports, uint32_t i)
+static uint64_t pe_address_at(const Exports *exports, uint32_t i)
 {
     const PeImage *image = exports->image;
     uint16_t ordinal;
@@ -353,7 +353,7 @@ static bool find_sorted(Exports *exports, const char *wanted, uint32_t *at)
         int order;
 
         *at = low + (high - low) / 2;
-        if (!name_at(exports, *at, name)) {
+        if (!pe_name_at(exports, *at, name)) {
             return false;
         }
         order = strcmp(wanted, name);
@@ -382,12 +382,12 @@ static void find_unsorted(Exports *exports, const char *const *names,
     unsigned k;
 
     for (i = 0; i < exports->n_names && exports->text.n_reads < last; i++) {
-        if (!name_at(exports, i, name)) {
+        if (!pe_name_at(exports, i, name)) {
             continue;
         }
         for (k = 0; k < n; k++) {
             if (!addresses[k] && !strcmp(name, names[k])) {
-                addresses[k] = address_at(exports, i);
+                addresses[k] = pe_address_at(exports, i);
             }
         }
     }
@@ -408,7 +408,7 @@ unsigned pe_exports(const PeImage *image, const char *const *names, unsigned n,
     }
     for (i = 0; i < n; i++) {
         if (find_sorted(&exports, names[i], &at)) {
-            addresses[i] = address_at(&exports, at);
+            addresses[i] = pe_address_at(&exports, at);
             n_known++;
         }
     }
@@ -419,6 +419,153 @@ unsigned pe_exports(const PeImage *image, const char *const *names, unsigned n,
         found += addresses[i] != 0;
     }
     return found;
+}
+
+/* While the names are gone through for the places nearest to them. */
+typedef struct Nearest {
+    Exports exports;
+    Window ordinals, functions;
+    PePlace *places;
+    unsigned n;
+    unsigned max_reads;
+} Nearest;
+
+static unsigned nearest_reads(const Nearest *nearest)
+{
+    return nearest->exports.index.n_reads + nearest->exports.text.n_reads +
+           nearest->ordinals.n_reads + nearest->functions.n_reads;
+}
+
+/* As pe_address_at(), by pages: neighbours are asked for one by another. */
+static uint64_t nearest_address(Nearest *nearest, uint32_t i)
+{
+    const Exports *exports = &nearest->exports;
+    const PeImage *image = exports->image;
+    uint8_t low, high;
+    uint16_t ordinal;
+    uint32_t rva;
+
+    if (!window_byte(image, &nearest->ordinals, exports->ordinals + 2 * i,
+                     &low) ||
+        !window_byte(image, &nearest->ordinals, exports->ordinals + 2 * i + 1,
+                     &high)) {
+        return 0;
+    }
+    ordinal = (uint16_t)(low | high << 8);
+    if (ordinal >= exports->n_functions ||
+        !window_u32(image, &nearest->functions,
+                    exports->functions + 4 * ordinal, &rva) ||
+        !rva || rva >= image->size ||
+        rva - image->export_rva < image->export_size) {
+        return 0;
+    }
+    return image->base + rva;
+}
+
+/* The first place at or behind @address; n when there is none. */
+static unsigned nearest_first(const Nearest *nearest, uint64_t address)
+{
+    unsigned low = 0;
+    unsigned high = nearest->n;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+
+        if (nearest->places[middle].gva < address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Each export goes to the first place behind it; the highest one stays. */
+static bool nearest_collect(Nearest *nearest)
+{
+    uint32_t i;
+
+    for (i = 0; i < nearest->exports.n_names; i++) {
+        uint64_t address = nearest_address(nearest, i);
+        unsigned at;
+
+        if (nearest_reads(nearest) > nearest->max_reads) {
+            return false;
+        }
+        at = address ? nearest_first(nearest, address) : nearest->n;
+        if (at < nearest->n && nearest->places[at].export < address) {
+            nearest->places[at].export = address;
+            nearest->places[at].name_index = i;
+        }
+    }
+    return true;
+}
+
+/* Those that got none of their own have that of the place before them. */
+static bool nearest_spread(Nearest *nearest)
+{
+    unsigned i;
+
+    for (i = 1; i < nearest->n; i++) {
+        PePlace *place = &nearest->places[i];
+
+        if (place->export < place[-1].export) {
+            place->export = place[-1].export;
+            place->name_index = place[-1].name_index;
+        }
+    }
+    for (i = 0; i < nearest->n; i++) {
+        PePlace *place = &nearest->places[i];
+        const PeSection *section = pe_section_of(nearest->exports.image,
+                                                 place->gva);
+        Name name;
+
+        if (!place->export || !section ||
+            pe_section_of(nearest->exports.image, place->export) != section ||
+            !pe_name_at(&nearest->exports, place->name_index, name)) {
+            place->export = 0;
+            continue;
+        }
+        memcpy(place->name, name, PE_NAME_MAX - 1);
+        place->name[PE_NAME_MAX - 1] = '\0';
+        if (nearest_reads(nearest) > nearest->max_reads) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void nearest_clear(PePlace *places, unsigned n)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        places[i].export = 0;
+        places[i].name_index = 0;
+        memset(places[i].name, 0, sizeof(places[i].name));
+    }
+}
+
+bool pe_nearest(const PeImage *image, PePlace *places, unsigned n,
+                unsigned *pages)
+{
+    Nearest nearest = { .places = places, .n = n, .max_reads = *pages };
+    unsigned reads;
+    bool ok;
+
+    nearest_clear(places, n);
+    if (!exports_open(&nearest.exports, image)) {
+        return false;
+    }
+    window_init(&nearest.ordinals);
+    window_init(&nearest.functions);
+    ok = nearest_collect(&nearest) && nearest_spread(&nearest);
+    reads = nearest_reads(&nearest);
+    *pages -= reads < *pages ? reads : *pages;
+    if (!ok) {
+        nearest_clear(places, n);
+    }
+    return ok;
 }
 
 bool pe_name(const PeImage *image, char name[PE_NAME_MAX])

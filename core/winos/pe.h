@@ -80,6 +80,32 @@ bool pe_name(const PeImage *image, char name[PE_NAME_MAX]);
 unsigned pe_exports(const PeImage *image, const char *const *names, unsigned n,
                     uint64_t *addresses);
 
+/* An address and the export that it belongs to, as far as names tell. */
+typedef struct PePlace {
+    uint64_t gva;
+    int32_t owner;                  /* the caller's own: which image */
+    uint32_t name_index;            /* of the export; internal */
+    uint64_t export;                /* its address; 0: none */
+    char name[PE_NAME_MAX];         /* cut to PE_NAME_MAX - 1 bytes */
+} PePlace;
+
+/**
+ * pe_nearest - the export at or before each of some addresses
+ * @places: @n of them, in ascending order of gva; export and name are set
+ * @pages: how many pages of the image may be read; what was read is taken off
+ *
+ * All names are gone through once, whatever @n is.  An export counts for
+ * addresses of its own section only.  Forwarders and what lies outside of the
+ * image count for nothing; of several names of one address the first is taken.
+ *
+ * Context: allocates nothing.
+ *
+ * Returns: false when @pages did not suffice, or there are no exports that
+ *          can be read: then no place has one, as it might be the wrong one
+ */
+bool pe_nearest(const PeImage *image, PePlace *places, unsigned n,
+                unsigned *pages);
+
 /**
  * pe_contains - is this virtual address within the image?
  */

@@ -19,6 +19,10 @@ static const char no_source[] =
     "no source tells it";
 static const char user_wrong[] =
     "live memory does not look like this field there";
+static const char user_still[] =
+    "this does not change there as the field does";
+static const char user_other[] =
+    "given by the user; the other sources tell another place";
 static const char user_only[] =
     "given by the user; nothing in memory yet to confirm it by";
 static const char only_overrides[] =
@@ -36,7 +40,8 @@ typedef struct Candidates {
     Candidate all[MAX_CANDIDATES];
 } Candidates;
 
-static void add_candidate(Candidates *c, int32_t offset, WinosSource source)
+static void settle_add_candidate(Candidates *c, int32_t offset,
+                                 WinosSource source)
 {
     unsigned i;
 
@@ -54,18 +59,19 @@ static void add_candidate(Candidates *c, int32_t offset, WinosSource source)
     }
 }
 
-/* Files of one build differ: each row of the table is heard. */
-static void add_rows(Candidates *c, const WinosResult *result,
-                     WinosField field)
+/* Files of one build differ: each row of the table is a candidate. */
+static void settle_add_rows(Candidates *c, const WinosResult *result,
+                            WinosField field)
 {
     unsigned i;
 
     for (i = 0; i < result->n_rows; i++) {
-        add_candidate(c, result->rows[i]->offset[field], WINOS_SOURCE_TABLE);
+        settle_add_candidate(c, result->rows[i]->offset[field],
+                             WINOS_SOURCE_TABLE);
     }
 }
 
-static bool is_absent(const WinosResult *result, WinosField field)
+static bool settle_is_absent(const WinosResult *result, WinosField field)
 {
     unsigned i;
 
@@ -77,24 +83,24 @@ static bool is_absent(const WinosResult *result, WinosField field)
     return result->n_rows > 0 && result->same_build;
 }
 
-static void collect(Candidates *c, const WinosResult *result,
-                    const WinosOptions *options, WinosField field)
+static void settle_collect(Candidates *c, const WinosResult *result,
+                           const WinosOptions *options, WinosField field)
 {
     const WinosOffset *offset = &result->detected.field[field];
 
     c->n = 0;
-    if (settle_speaks(options, WINOS_SOURCE_KDBG)) {
-        add_candidate(c, offset->claims[WINOS_SOURCE_KDBG],
-                      WINOS_SOURCE_KDBG);
+    if (settle_enabled(options, WINOS_SOURCE_KDBG)) {
+        settle_add_candidate(c, offset->claims[WINOS_SOURCE_KDBG],
+                             WINOS_SOURCE_KDBG);
     }
-    if (settle_speaks(options, WINOS_SOURCE_CODE)) {
-        add_candidate(c, offset->claims[WINOS_SOURCE_CODE],
-                      WINOS_SOURCE_CODE);
+    if (settle_enabled(options, WINOS_SOURCE_CODE)) {
+        settle_add_candidate(c, offset->claims[WINOS_SOURCE_CODE],
+                             WINOS_SOURCE_CODE);
     }
-    add_rows(c, result, field);
-    if (settle_speaks(options, WINOS_SOURCE_STRUCTURE)) {
-        add_candidate(c, offset->claims[WINOS_SOURCE_STRUCTURE],
-                      WINOS_SOURCE_STRUCTURE);
+    settle_add_rows(c, result, field);
+    if (settle_enabled(options, WINOS_SOURCE_STRUCTURE)) {
+        settle_add_candidate(c, offset->claims[WINOS_SOURCE_STRUCTURE],
+                             WINOS_SOURCE_STRUCTURE);
     }
 }
 
@@ -102,7 +108,7 @@ static void collect(Candidates *c, const WinosResult *result,
  * The better witness: what live memory says first, then how many sources
  * agree, then the order of the sources.
  */
-static bool is_better(const Candidate *a, const Candidate *b)
+static bool settle_is_better(const Candidate *a, const Candidate *b)
 {
     unsigned na = __builtin_popcount(a->sources);
     unsigned nb = __builtin_popcount(b->sources);
@@ -114,13 +120,13 @@ static bool is_better(const Candidate *a, const Candidate *b)
     return na > nb;
 }
 
-static const Candidate *best_of(const Candidates *c)
+static const Candidate *settle_best_of(const Candidates *c)
 {
     const Candidate *best = NULL;
     unsigned i;
 
     for (i = 0; i < c->n; i++) {
-        if (!best || is_better(&c->all[i], best)) {
+        if (!best || settle_is_better(&c->all[i], best)) {
             best = &c->all[i];
         }
     }
@@ -128,7 +134,7 @@ static const Candidate *best_of(const Candidates *c)
 }
 
 /* Does another candidate have as good a case? */
-static bool is_contested(const Candidates *c, const Candidate *best)
+static bool settle_is_contested(const Candidates *c, const Candidate *best)
 {
     unsigned i;
 
@@ -140,8 +146,8 @@ static bool is_contested(const Candidates *c, const Candidate *best)
     return false;
 }
 
-static void use(WinosOffset *offset, const Candidate *candidate,
-                WinosStanding standing, const char *doubt)
+static void settle_use(WinosOffset *offset, const Candidate *candidate,
+                       WinosStanding standing, const char *doubt)
 {
     offset->value = candidate->offset;
     offset->source = __builtin_ctz(candidate->sources);
@@ -150,8 +156,8 @@ static void use(WinosOffset *offset, const Candidate *candidate,
     offset->doubt = doubt;
 }
 
-static void refuse(WinosOffset *offset, WinosStanding standing,
-                   const char *doubt)
+static void settle_refuse(WinosOffset *offset, WinosStanding standing,
+                          const char *doubt)
 {
     offset->value = WINOS_NO_OFFSET;
     offset->agreed = 0;
@@ -159,22 +165,40 @@ static void refuse(WinosOffset *offset, WinosStanding standing,
     offset->doubt = doubt;
 }
 
-static void decide(WinosOffset *offset, const Candidates *c, bool absent)
+static void settle_decide(WinosOffset *offset, const Candidates *c, bool absent)
 {
-    const Candidate *best = best_of(c);
-    bool contested = best && is_contested(c, best);
+    const Candidate *best = settle_best_of(c);
+    bool contested = best && settle_is_contested(c, best);
 
     if (!best) {
-        refuse(offset, absent ? WINOS_ABSENT : WINOS_UNKNOWN,
-               absent ? no_field : no_source);
+        settle_refuse(offset, absent ? WINOS_ABSENT : WINOS_UNKNOWN,
+                      absent ? no_field : no_source);
     } else if (best->answer == LIVE_FITS) {
-        use(offset, best, WINOS_CONFIRMED, contested ? same_twice : NULL);
+        settle_use(offset, best, WINOS_CONFIRMED,
+                   contested ? same_twice : NULL);
     } else if (best->answer == LIVE_REFUTES) {
-        refuse(offset, WINOS_REFUTED, nothing_fits);
+        settle_refuse(offset, WINOS_REFUTED, nothing_fits);
     } else if (!contested && __builtin_popcount(best->sources) > 1) {
-        use(offset, best, WINOS_AGREED, NULL);
+        settle_use(offset, best, WINOS_AGREED, NULL);
     } else {
-        refuse(offset, WINOS_UNCONFIRMED, one_voice);
+        settle_refuse(offset, WINOS_UNCONFIRMED, one_voice);
+    }
+}
+
+/*
+ * What the user gave leads to other fields where nobody else knows the way,
+ * if live memory bears it out.
+ */
+static void settle_use_given(WinosOffset *offset, const LiveWorld *world,
+                             const WinosOptions *options, WinosField field)
+{
+    Candidate given = { options->overrides[field],
+                        1 << WINOS_SOURCE_OVERRIDE, LIVE_FITS };
+
+    if (offset->value < 0 && given.offset >= 0 &&
+        given.offset <= WINOS_MAX_OFFSET &&
+        live_check(world, field, given.offset) == LIVE_FITS) {
+        settle_use(offset, &given, WINOS_CONFIRMED, NULL);
     }
 }
 
@@ -188,18 +212,19 @@ void settle_field(WinosResult *result, const LiveWorld *world,
     if (offset->proven) {
         return;
     }
-    if (derive && settle_speaks(options, WINOS_SOURCE_STRUCTURE)) {
+    if (derive && settle_enabled(options, WINOS_SOURCE_STRUCTURE)) {
         int32_t found = live_derive(world, field);
 
         if (found >= 0) {
             offset->claims[WINOS_SOURCE_STRUCTURE] = found;
         }
     }
-    collect(&c, result, options, field);
+    settle_collect(&c, result, options, field);
     for (i = 0; i < c.n; i++) {
         c.all[i].answer = live_check(world, field, c.all[i].offset);
     }
-    decide(offset, &c, is_absent(result, field));
+    settle_decide(offset, &c, settle_is_absent(result, field));
+    settle_use_given(offset, world, options, field);
 }
 
 void settle_proven(WinosResult *result, WinosField field, int32_t at)
@@ -220,28 +245,35 @@ void settle_proven(WinosResult *result, WinosField field, int32_t at)
     }
     offset->claims[WINOS_SOURCE_STRUCTURE] = at;
     offset->proven = true;
-    use(offset, &candidate, WINOS_CONFIRMED, NULL);
+    settle_use(offset, &candidate, WINOS_CONFIRMED, NULL);
 }
 
-static void override(WinosOffset *offset, const LiveWorld *world,
-                     WinosField field, int32_t value)
+static void settle_override(WinosOffset *offset, const LiveWorld *world,
+                            WinosField field, int32_t value, WinosSeen seen)
 {
     LiveAnswer answer = live_check(world, field, value);
     bool same = offset->value == value;
+    bool proven = offset->standing == WINOS_CONFIRMED;
 
     offset->found = same ? WINOS_NO_OFFSET : offset->value;
     offset->agreed = (same ? offset->agreed : 0) | 1 << WINOS_SOURCE_OVERRIDE;
     offset->claims[WINOS_SOURCE_OVERRIDE] = value;
     offset->value = value;
     offset->source = WINOS_SOURCE_OVERRIDE;
-    if (answer == LIVE_FITS || (same && offset->standing >= WINOS_AGREED)) {
+    if (seen == WINOS_SEEN_WRONG) {
+        offset->standing = WINOS_REFUTED;
+        offset->doubt = user_still;
+    } else if (answer == LIVE_FITS || seen == WINOS_SEEN_TRUE ||
+               (same && offset->standing >= WINOS_AGREED)) {
         offset->standing = WINOS_CONFIRMED;
         offset->doubt = NULL;
+    } else if (answer == LIVE_REFUTES || offset->found >= 0) {
+        offset->standing = WINOS_REFUTED;
+        offset->doubt = answer == LIVE_REFUTES || proven ? user_wrong
+                                                         : user_other;
     } else {
-        bool wrong = answer == LIVE_REFUTES || offset->found >= 0;
-
-        offset->standing = wrong ? WINOS_REFUTED : WINOS_UNCONFIRMED;
-        offset->doubt = wrong ? user_wrong : user_only;
+        offset->standing = WINOS_UNCONFIRMED;
+        offset->doubt = user_only;
     }
 }
 
@@ -255,12 +287,37 @@ void settle_layout(WinosResult *result, const LiveWorld *world,
         WinosOffset *offset = &result->layout.field[f];
 
         if (options->overrides[f] >= 0) {
-            override(offset, world, f, options->overrides[f]);
+            settle_override(offset, world, f, options->overrides[f],
+                            result->seen[f]);
         } else if (!options->auto_detect) {
             offset->found = offset->value;
-            refuse(offset, WINOS_UNKNOWN, only_overrides);
+            settle_refuse(offset, WINOS_UNKNOWN, only_overrides);
         }
     }
+}
+
+bool winos_refute(WinosResult *result, const WinosOptions *options,
+                  WinosField field)
+{
+    WinosOffset *used = &result->layout.field[field];
+    WinosOffset *offset = &result->detected.field[field];
+
+    if (used->value < 0 || used->standing == WINOS_REFUTED) {
+        return false;
+    }
+    result->seen[field] = WINOS_SEEN_WRONG;
+    if (offset->value == used->value) {
+        settle_refuse(offset, WINOS_REFUTED, user_still);
+        offset->proven = false;
+    }
+    if (options->overrides[field] >= 0) {
+        used->standing = WINOS_REFUTED;
+        used->doubt = user_still;
+        used->found = offset->value;
+    } else {
+        *used = *offset;
+    }
+    return true;
 }
 
 /*
@@ -312,6 +369,9 @@ static void settle_pass(WinosResult *result, LiveWorld *world,
                      last || offset->standing != WINOS_CONFIRMED);
         if (order[i].gather) {
             live_gather(world);
+        } else if (order[i].field == WINOS_KTHREAD_PROCESS ||
+                   order[i].field == WINOS_ETHREAD_CLIENT_ID) {
+            live_note_idle(world);
         }
     }
 }

@@ -40,9 +40,9 @@ void settle_all(WinosResult *result, LiveWorld *world,
                 const WinosOptions *options);
 
 /**
- * settle_speaks - may this source be used?
+ * settle_enabled - may this source be used?
  */
-static inline bool settle_speaks(const WinosOptions *options,
+static inline bool settle_enabled(const WinosOptions *options,
                                  WinosSource source)
 {
     return options->sources >> source & 1;

@@ -6,12 +6,24 @@
 #include "winos/table.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 const TableRow winos_table[] = {
+#define TABLE_ROWS
 #include "table-data.h"
+#undef TABLE_ROWS
 };
 
 const unsigned winos_table_size = sizeof(winos_table) / sizeof(*winos_table);
+
+const TableFile winos_files[] = {
+#define TABLE_FILES
+#include "table-data.h"
+#undef TABLE_FILES
+};
+
+const unsigned winos_files_size = sizeof(winos_files) / sizeof(*winos_files);
 
 /* A row that has a source for less than half of the fields. */
 static bool is_sparse(const TableRow *row)
@@ -25,19 +37,44 @@ static bool is_sparse(const TableRow *row)
     return missing > WINOS_N_FIELDS / 2;
 }
 
-static const TableRow *find_file(uint32_t timestamp, uint32_t image_size)
+const TableFile *table_file(uint32_t timestamp, uint32_t image_size)
 {
-    unsigned i;
+    unsigned low = 0, high = winos_files_size;
 
-    for (i = 0; i < winos_table_size; i++) {
-        const TableRow *row = &winos_table[i];
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        const TableFile *file = &winos_files[middle];
 
-        if (row->timestamp && row->timestamp == timestamp &&
-            row->image_size == image_size) {
-            return row;
+        if (file->timestamp == timestamp && file->image_size == image_size) {
+            return file;
+        }
+        if (file->timestamp < timestamp || (file->timestamp == timestamp &&
+                                            file->image_size < image_size)) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
     return NULL;
+}
+
+uint32_t table_file_build(const TableFile *file)
+{
+    const char *at = file ? strchr(file->version, '.') : NULL;
+
+    at = at ? strchr(at + 1, '.') : NULL;
+    return at ? (uint32_t)strtoul(at + 1, NULL, 10) : 0;
+}
+
+/* The layout of a file, if one is claimed for it that tells much. */
+static const TableRow *find_file(uint32_t timestamp, uint32_t image_size)
+{
+    const TableFile *file = table_file(timestamp, image_size);
+
+    const TableRow *row = file && file->row >= 0 ? &winos_table[file->row]
+                                                 : NULL;
+
+    return row && !is_sparse(row) ? row : NULL;
 }
 
 /* The newest build of the table up to @limit, or 0. */
@@ -92,8 +129,12 @@ unsigned table_find(uint32_t build, uint32_t timestamp, uint32_t image_size,
                     bool *same_build)
 {
     const TableRow *file = max ? find_file(timestamp, image_size) : NULL;
-    unsigned n = file ? 1 : find_builds(build, rows, max);
+    uint32_t known = table_file_build(table_file(timestamp, image_size));
+    unsigned n;
 
+    /* An enablement package's number is not the one of the kernel's file. */
+    build = known ? known : build;
+    n = file ? 1 : find_builds(build, rows, max);
     if (file) {
         rows[0] = file;
     }
@@ -101,7 +142,7 @@ unsigned table_find(uint32_t build, uint32_t timestamp, uint32_t image_size,
         *exact = file != NULL;
     }
     if (same_build) {
-        *same_build = n && rows[n - 1]->build == build;
+        *same_build = file || (n && rows[n - 1]->build == build);
     }
     return n;
 }

@@ -6,13 +6,14 @@
 #include "winsched/sampler.h"
 
 #include "base/le.h"
+#include "base/point.h"
 
 #include <string.h>
 
 enum {
     MAX_TRIES = 4,          /* at one change */
     EXACT_TRIES = 256,      /* for busy, some microseconds */
-    OWN_TRIES = 100000,     /* the same, when it is for long */
+    ARM_TRIES = 100000,     /* the same, when it is for long */
 };
 
 /* What came of one try. */
@@ -22,23 +23,23 @@ typedef enum Outcome {
     NOTHING,
 } Outcome;
 
-/* A look at what changed. */
-typedef struct Look {
+/* A change that is being read. */
+typedef struct Change {
     WinschedOrigin origin;
     WinschedWindow window;
     WinschedSwitch event;
     uint64_t stamp;         /* of the store; 0: when it is seen */
     bool counted;           /* the guest's counter could be read */
     uint32_t count;
-} Look;
+} Change;
 
-static uint64_t get(const _Atomic uint64_t *count)
+static uint64_t sampler_get(const _Atomic uint64_t *count)
 {
     return atomic_load_explicit(count, memory_order_relaxed);
 }
 
 /* Of figures that are written by one thread at a time. */
-static void add(_Atomic uint64_t *count, uint64_t n)
+static void sampler_add(_Atomic uint64_t *count, uint64_t n)
 {
     atomic_store_explicit(count, n + atomic_load_explicit(
                                          count, memory_order_relaxed),
@@ -52,7 +53,7 @@ void winsched_cpu_init(WinschedCpu *cpu, unsigned vcpu, uint64_t prcb,
     atomic_flag_clear_explicit(&cpu->busy, memory_order_relaxed);
     cpu->vcpu = vcpu;
     cpu->prcb = prcb;
-    cpu->idle_thread = idle_thread;
+    winsched_set_idle(cpu, idle_thread);
 }
 
 void winsched_fault(WinschedCpu *cpu)
@@ -60,29 +61,29 @@ void winsched_fault(WinschedCpu *cpu)
     atomic_fetch_add_explicit(&cpu->faults, 1, memory_order_relaxed);
 }
 
-static inline void relax(void)
+static inline void sampler_relax(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
 }
 
-static bool take(WinschedCpu *cpu, int tries)
+static bool sampler_lock(WinschedCpu *cpu, int tries)
 {
-    /* Pairs with the release in give_back(): all that is under busy. */
+    /* Pairs with the release in sampler_unlock(): all that is under busy. */
     while (atomic_flag_test_and_set_explicit(&cpu->busy,
                                              memory_order_acquire)) {
         if (--tries == 0) {
             return false;
         }
-        relax();
+        sampler_relax();
     }
     return true;
 }
 
-static void give_back(WinschedCpu *cpu)
+static void sampler_unlock(WinschedCpu *cpu)
 {
-    /* Pairs with the acquire in take(). */
+    /* Pairs with the acquire in sampler_lock(). */
     atomic_flag_clear_explicit(&cpu->busy, memory_order_release);
 }
 
@@ -90,13 +91,19 @@ static void give_back(WinschedCpu *cpu)
  * The counter against ours
  *
  * Inside a switch CurrentThread changes first and the counter follows, so a
- * look may find it one behind.  Behind says how much of what was seen is not
+ * sample may find it one behind.  Behind says how much of what was seen is not
  * in the counter yet; whatever is beyond that was not seen.  At the first
  * record nobody can tell, and one is assumed: a missed switch is only claimed
- * when there was one.  A later look that would be two behind says that it was
+ * when there was one.  A later sample that would be two behind says that it was
  * wrong.
  */
 enum { MAX_BEHIND = 1 };
+
+/*
+ * Two records may find the same count, when the first was counted and the
+ * second is not yet; more may not.
+ */
+enum { MAX_STILL = 8 };
 
 #define COUNTER_SET (UINT64_C(1) << 63)
 #define BEHIND_MAX 0x7fffffffu
@@ -169,29 +176,35 @@ static void count_blindly(WinschedCpu *cpu, uint64_t counter)
 }
 
 /* A record is made: what came between the last one and this? */
-static void count_missed(WinschedCpu *cpu, Look *look)
+static void count_missed(WinschedCpu *cpu, Change *change)
 {
     uint64_t counter = atomic_load_explicit(&cpu->counter,
                                             memory_order_relaxed);
     uint32_t behind = MAX_BEHIND;
     int64_t ahead;
 
-    look->event.missed = 0;
-    look->event.has_missed = false;
-    if (!look->counted) {
+    change->event.missed = 0;
+    change->event.has_missed = false;
+    if (!change->counted) {
         count_blindly(cpu, counter);
         return;
     }
-    if (counter && !counter_leaps(counter, look->count)) {
-        ahead = counter_ahead(counter, look->count) - 1;
-        look->event.has_missed = true;
-        look->event.missed = ahead > 0 ? (uint32_t)ahead : 0;
+    cpu->still = counter && (uint32_t)counter == change->count ?
+                 cpu->still + 1 : 0;
+    if (cpu->still >= MAX_STILL) {
+        atomic_store_explicit(&cpu->counter_dead, true, memory_order_relaxed);
+    }
+    if (counter && !counter_leaps(counter, change->count) &&
+        !winsched_counter_is_dead(cpu)) {
+        ahead = counter_ahead(counter, change->count) - 1;
+        change->event.has_missed = true;
+        change->event.missed = ahead > 0 ? (uint32_t)ahead : 0;
         behind = ahead < 0 ? MAX_BEHIND : 0;
     }
-    atomic_store_explicit(&cpu->counter, counter_pack(look->count, behind),
+    atomic_store_explicit(&cpu->counter, counter_pack(change->count, behind),
                           memory_order_relaxed);
     /* Pairs with the acquire in count_all_missed(): counter first. */
-    atomic_store_explicit(&cpu->missed, look->event.missed +
+    atomic_store_explicit(&cpu->missed, change->event.missed +
                           atomic_load_explicit(&cpu->missed,
                                                memory_order_relaxed),
                           memory_order_release);
@@ -240,18 +253,22 @@ static uint64_t count_all_missed(const Winsched *ws, const WinschedCpu *cpu)
  * One try.  The thread was current before its data are read and still is after
  * the stamp is taken, so it was at the stamp; its identity after that says that
  * the data are all of one object.
+ *
+ * @settle: try again when its state is no longer what was read: who polls may
+ * be held up for long between that and the stamp, in the middle of a switch
  */
-static Outcome see(const Winsched *ws, WinschedCpu *cpu, uint64_t *thread,
-                   Look *look)
+static Outcome sampler_try(const Winsched *ws, WinschedCpu *cpu,
+                           uint64_t *thread, Change *change, bool settle)
 {
     uint64_t now;
     bool good;
 
-    winsched_window_init(&look->window, &ws->space);
-    good = winsched_thread_glimpse(&look->window, &ws->layout, *thread,
-                                   &look->event.to);
-    look->counted = read_counter(ws, cpu, &look->count);
-    look->event.stamp = look->stamp ? look->stamp : ws->now(ws->opaque);
+    gmem_fresh(ws->space.mem);
+    winsched_window_init(&change->window, &ws->space);
+    good = winsched_thread_glimpse(&change->window, &ws->layout, *thread,
+                                   &change->event.to);
+    change->counted = read_counter(ws, cpu, &change->count);
+    change->event.stamp = change->stamp ? change->stamp : ws->now(ws->opaque);
     if (!ws->current(ws->opaque, cpu, &now)) {
         winsched_fault(cpu);
         return NOTHING;
@@ -261,35 +278,49 @@ static Outcome see(const Winsched *ws, WinschedCpu *cpu, uint64_t *thread,
         return AGAIN;
     }
     if (!good) {
-        add(&cpu->implausible, 1);
+        sampler_add(&cpu->implausible, 1);
         return NOTHING;
     }
-    if (look->origin == WINSCHED_POLL) {
+    gmem_fresh(ws->space.mem);
+    if (change->origin == WINSCHED_POLL) {
         /* A vCPU that runs may have changed mappings too. */
-        winsched_window_init(&look->window, &ws->space);
+        winsched_window_init(&change->window, &ws->space);
     }
-    return winsched_thread_unchanged(&look->window, &ws->layout,
-                                     &look->event.to) ? SEEN : AGAIN;
+    if (settle && change->origin == WINSCHED_POLL &&
+        !winsched_thread_steady(&change->window, &ws->layout,
+                                &change->event.to)) {
+        return AGAIN;
+    }
+    return winsched_thread_unchanged(&change->window, &ws->layout,
+                                     &change->event.to) ? SEEN : AGAIN;
 }
 
 /* Fill in what is not of the new thread, and hand it on. */
-static void record(const Winsched *ws, WinschedCpu *cpu, Look *look)
+static void sampler_record(const Winsched *ws, WinschedCpu *cpu, Change *change)
 {
-    WinschedSwitch *event = &look->event;
+    WinschedSwitch *event = &change->event;
+    uint64_t idle;
 
     event->vcpu = cpu->vcpu;
-    event->origin = look->origin;
-    count_missed(cpu, look);
+    event->origin = change->origin;
+    count_missed(cpu, change);
     event->from = cpu->last_read;
     if (event->from.thread) {
-        winsched_thread_refresh(&look->window, &ws->layout, &event->from);
+        winsched_thread_refresh(&change->window, &ws->layout, &event->from);
     }
-    if (event->to.thread == cpu->idle_thread) {
+    idle = atomic_load_explicit(&cpu->idle_thread, memory_order_relaxed);
+    if (!idle && !(event->to.has & WINSCHED_HAS_IDS && event->to.pid)) {
+        event->to.has |= WINSCHED_IDLE_UNKNOWN;
+    }
+    if (idle && event->to.thread == idle) {
         event->to.has |= WINSCHED_IS_IDLE;
+        /* Windows makes idle threads attached to System; it says nothing. */
+        event->to.has &= ~(uint32_t)WINSCHED_HAS_ATTACHED;
+        event->to.attached = 0;
     }
     cpu->last_read = event->to;
     atomic_store_explicit(&cpu->last, event->to.thread, memory_order_relaxed);
-    add(&cpu->switches, 1);
+    sampler_add(&cpu->switches, 1);
     ws->record(ws->opaque, event);
 }
 
@@ -298,8 +329,8 @@ static void record(const Winsched *ws, WinschedCpu *cpu, Look *look)
  *
  * Returns: false when there was a change that could not be recorded
  */
-static bool look_closely(const Winsched *ws, WinschedCpu *cpu,
-                         uint64_t *thread, Look *look)
+static bool sampler_read_change(const Winsched *ws, WinschedCpu *cpu,
+                                uint64_t *thread, Change *change)
 {
     Outcome outcome = AGAIN;
     int tries;
@@ -309,13 +340,14 @@ static bool look_closely(const Winsched *ws, WinschedCpu *cpu,
                                             memory_order_relaxed)) {
             return true;
         }
-        outcome = see(ws, cpu, thread, look);
+        outcome = sampler_try(ws, cpu, thread, change,
+                              tries + 1 < MAX_TRIES);
         if (outcome == AGAIN) {
-            add(&cpu->torn, 1);
+            sampler_add(&cpu->torn, 1);
         }
     }
     if (outcome == SEEN) {
-        record(ws, cpu, look);
+        sampler_record(ws, cpu, change);
     }
     return outcome == SEEN;
 }
@@ -324,40 +356,42 @@ void winsched_change(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
                      WinschedOrigin origin)
 {
     int tries = origin == WINSCHED_EXACT ? EXACT_TRIES : 1;
-    Look look = { .origin = origin };
+    Change change = { .origin = origin };
 
-    if (winsched_is_owned(cpu) || !take(cpu, tries)) {
+    if (winsched_is_armed(cpu) || !sampler_lock(cpu, tries)) {
         return;
     }
+    POINT("change-busy");
     /*
-     * It may have become owned; or was until now, and a last hit is at it.
+     * It may have become armed; or it was until now, and its last watch hit
+     * is being handled.
      * Ordered against the same two in winsched_hit(): one side sees the other.
      */
-    if (!atomic_load(&cpu->owned) && !atomic_load(&cpu->hitting)) {
-        look_closely(ws, cpu, &thread, &look);
+    if (!atomic_load(&cpu->armed) && !atomic_load(&cpu->in_hit)) {
+        sampler_read_change(ws, cpu, &thread, &change);
     }
-    give_back(cpu);
+    sampler_unlock(cpu);
 }
 
 /*
  * Exact
  *
- * Once a vCPU is owned, whoever takes busy sees that and leaves all as it is;
- * so hits need not take it, and cannot be kept from recording.
+ * Once a vCPU is armed, a sampler that takes busy sees that and leaves all as
+ * it is; so hits need not take busy, and nothing keeps them from recording.
  */
 
 /* Under busy; whatever stands there, the switch took place. */
-static void look_surely(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
-                        Look *look)
+static void sampler_record_surely(const Winsched *ws, WinschedCpu *cpu,
+                                  uint64_t thread, Change *change)
 {
-    if (!look_closely(ws, cpu, &thread, look)) {
-        look->event.to = (WinschedThread){ .thread = thread };
-        record(ws, cpu, look);
+    if (!sampler_read_change(ws, cpu, &thread, change)) {
+        change->event.to = (WinschedThread){ .thread = thread };
+        sampler_record(ws, cpu, change);
     }
 }
 
 /* What the guest's counter has beyond what was seen; 0 when it is unknown. */
-static int64_t ahead_now(const Winsched *ws, const WinschedCpu *cpu)
+static int64_t sampler_ahead(const Winsched *ws, const WinschedCpu *cpu)
 {
     uint64_t counter = atomic_load_explicit(&cpu->counter,
                                             memory_order_relaxed);
@@ -372,115 +406,121 @@ static int64_t ahead_now(const Winsched *ws, const WinschedCpu *cpu)
 }
 
 /* More than a switch under way and what was missed by sampling, before. */
-static bool counter_tells(const Winsched *ws, const WinschedCpu *cpu)
+static bool sampler_counter_tells(const Winsched *ws, const WinschedCpu *cpu)
 {
-    return ahead_now(ws, cpu) >
-           1 + (int64_t)atomic_load_explicit(&cpu->forgiven,
+    return sampler_ahead(ws, cpu) >
+           1 + (int64_t)atomic_load_explicit(&cpu->baseline,
                                              memory_order_relaxed);
 }
 
-bool winsched_own(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
+bool winsched_arm(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
 {
-    Look look = { .origin = WINSCHED_EXIT };
+    Change change = { .origin = WINSCHED_EXIT };
     int64_t ahead;
 
-    if (!take(cpu, OWN_TRIES)) {
+    if (!sampler_lock(cpu, ARM_TRIES)) {
         return false;
     }
-    look_surely(ws, cpu, thread, &look);
-    ahead = ahead_now(ws, cpu);
-    atomic_store_explicit(&cpu->forgiven, ahead > 0 ? (uint32_t)ahead : 0,
+    sampler_record_surely(ws, cpu, thread, &change);
+    ahead = sampler_ahead(ws, cpu);
+    atomic_store_explicit(&cpu->baseline, ahead > 0 ? (uint32_t)ahead : 0,
                           memory_order_relaxed);
     atomic_store_explicit(&cpu->lost, 0, memory_order_relaxed);
-    atomic_store(&cpu->owned, true);
-    give_back(cpu);
+    atomic_store(&cpu->armed, true);
+    sampler_unlock(cpu);
     return true;
 }
 
-void winsched_disown(WinschedCpu *cpu)
+void winsched_disarm(WinschedCpu *cpu)
 {
-    atomic_store(&cpu->owned, false);
+    atomic_store(&cpu->armed, false);
 }
 
-static void lose(WinschedCpu *cpu, uint64_t n)
+static void sampler_lose(WinschedCpu *cpu, uint64_t n)
 {
-    add(&cpu->lost, n);
+    sampler_add(&cpu->lost, n);
 }
 
-static void record_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
-                       uint64_t stamp, bool owned)
+static void sampler_record_hit(const Winsched *ws, WinschedCpu *cpu,
+                               uint64_t thread, uint64_t stamp, bool armed)
 {
-    Look look = { .origin = WINSCHED_EXACT, .stamp = stamp };
-    uint32_t forgiven;
+    Change change = { .origin = WINSCHED_EXACT, .stamp = stamp };
+    uint32_t baseline;
 
-    look_surely(ws, cpu, thread, &look);
-    forgiven = atomic_exchange_explicit(&cpu->forgiven, 0,
+    sampler_record_surely(ws, cpu, thread, &change);
+    baseline = atomic_exchange_explicit(&cpu->baseline, 0,
                                         memory_order_relaxed);
-    if (owned && look.event.missed > forgiven) {
-        lose(cpu, look.event.missed - forgiven);
+    if (armed && change.event.missed > baseline) {
+        sampler_lose(cpu, change.event.missed - baseline);
     }
 }
 
 void winsched_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
                   uint64_t stamp)
 {
-    add(&cpu->samples[WINSCHED_EXACT], 1);
-    if (thread == get(&cpu->last)) {
+    sampler_add(&cpu->samples[WINSCHED_EXACT], 1);
+    if (thread == sampler_get(&cpu->last)) {
         return;
     }
     /* Ordered against the two loads in winsched_change(). */
-    atomic_store(&cpu->hitting, true);
-    if (atomic_load(&cpu->owned)) {
-        record_hit(ws, cpu, thread, stamp, true);
-    } else if (take(cpu, EXACT_TRIES)) {
-        record_hit(ws, cpu, thread, stamp, false);
-        give_back(cpu);
+    atomic_store(&cpu->in_hit, true);
+    if (atomic_load(&cpu->armed)) {
+        sampler_record_hit(ws, cpu, thread, stamp, true);
+    } else if (sampler_lock(cpu, EXACT_TRIES)) {
+        sampler_record_hit(ws, cpu, thread, stamp, false);
+        sampler_unlock(cpu);
     } else {
-        lose(cpu, 1);
+        sampler_lose(cpu, 1);
     }
     /* Pairs with the load in winsched_change(): what was recorded first. */
-    atomic_store_explicit(&cpu->hitting, false, memory_order_release);
+    atomic_store_explicit(&cpu->in_hit, false, memory_order_release);
 }
 
-bool winsched_check(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
+bool winsched_verify(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
 {
-    if (!winsched_is_owned(cpu)) {
+    if (!winsched_is_armed(cpu)) {
         return true;
     }
     if (thread == atomic_load_explicit(&cpu->last, memory_order_relaxed) &&
-        !counter_tells(ws, cpu)) {
+        !sampler_counter_tells(ws, cpu)) {
         return true;
     }
-    lose(cpu, 1);
+    sampler_lose(cpu, 1);
     return false;
 }
 
-bool winsched_doubt(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
+bool winsched_suspect(const Winsched *ws, WinschedCpu *cpu, uint64_t thread)
 {
-    uint64_t switches = get(&cpu->switches);
-    bool again = cpu->doubt_thread == thread &&
-                 cpu->doubt_switches == switches;
+    uint64_t switches = sampler_get(&cpu->switches);
+    bool again = cpu->suspect_thread == thread &&
+                 cpu->suspect_switches == switches;
 
-    if (thread == get(&cpu->last) && !counter_tells(ws, cpu)) {
-        cpu->doubt_thread = 0;
+    if (thread == sampler_get(&cpu->last) && !sampler_counter_tells(ws, cpu)) {
+        cpu->suspect_thread = 0;
         return false;
     }
-    cpu->doubt_thread = thread;
-    cpu->doubt_switches = switches;
+    cpu->suspect_thread = thread;
+    cpu->suspect_switches = switches;
     return again;
+}
+
+void winsched_recorded(const WinschedCpu *cpu, WinschedCounts *counts)
+{
+    unsigned i;
+
+    for (i = 0; i < WINSCHED_N_ORIGINS; i++) {
+        counts->samples[i] = sampler_get(&cpu->samples[i]);
+    }
+    counts->switches = sampler_get(&cpu->switches);
+    counts->missed = sampler_get(&cpu->missed);
+    counts->faults = sampler_get(&cpu->faults);
+    counts->implausible = sampler_get(&cpu->implausible);
+    counts->torn = sampler_get(&cpu->torn);
 }
 
 void winsched_counts(const Winsched *ws, const WinschedCpu *cpu,
                      WinschedCounts *counts)
 {
-    unsigned i;
-
-    for (i = 0; i < WINSCHED_N_ORIGINS; i++) {
-        counts->samples[i] = get(&cpu->samples[i]);
-    }
-    counts->switches = get(&cpu->switches);
+    winsched_recorded(cpu, counts);
     counts->missed = count_all_missed(ws, cpu);
-    counts->faults = get(&cpu->faults);
-    counts->implausible = get(&cpu->implausible);
-    counts->torn = get(&cpu->torn);
 }

@@ -1,14 +1,14 @@
 /*
  * winsched/sampler: which thread runs on each vCPU, and when that changed.
  *
- * Looks come from several threads: the vCPU's own at a KVM exit, one that
- * polls, one that is told of each switch.  All feed one history per vCPU: a
- * change is recorded once, by whoever sees it first.  Nobody waits: who finds
- * another one at it goes on.  Only a look that is told of each switch tries
- * for some microseconds, as it may be the only one to see it.
+ * Samples come from several threads: the vCPU's own at a KVM exit, one that
+ * polls, one that reports watchpoint hits.  All feed one history per vCPU: a
+ * change is recorded once, by whoever sees it first.  Non-blocking: if another
+ * thread holds busy, a sample returns.  Only a watchpoint hit tries for some
+ * microseconds, as it may be the only one to see the switch.
  *
- * While a vCPU is owned, looks at the switches themselves alone make records,
- * and all others only compare: a change that was not told of is a lost one.
+ * While a vCPU is armed, watchpoint hits alone make records, and all other
+ * samples only compare: a change that no hit has reported is a missed one.
  *
  * Where CurrentThread is read from, and where records go, is the embedder's.
  *
@@ -47,14 +47,14 @@ typedef struct WinschedCounts {
     uint64_t missed;            /* known to have happened unseen */
     uint64_t faults;            /* CurrentThread could not be read */
     uint64_t implausible;       /* what was there is no thread */
-    uint64_t torn;              /* changed while it was read; looked again */
+    uint64_t torn;              /* changed while it was read; repeated */
 } WinschedCounts;
 
-/* One vCPU.  Begins as zeroes; only the functions below look inside. */
+/* One vCPU.  Begins as zeroes; only the functions below use it. */
 typedef struct WinschedCpu {
     unsigned vcpu;
     uint64_t prcb;              /* guest virtual */
-    uint64_t idle_thread;       /* 0: not known */
+    _Atomic uint64_t idle_thread;   /* 0: not known (yet) */
     _Alignas(64) _Atomic uint64_t last;     /* thread of the last record */
     atomic_flag busy;           /* somebody handles a change */
     _Atomic uint64_t samples[WINSCHED_N_ORIGINS];   /* one writer each */
@@ -62,21 +62,23 @@ typedef struct WinschedCpu {
     _Atomic uint64_t switches, missed, implausible, torn;
     _Atomic uint64_t faults;
     WinschedThread last_read;
-    uint64_t counter_gpa;       /* of KeContextSwitches; 0: not looked for */
+    uint64_t counter_gpa;       /* of KeContextSwitches; 0: not found yet */
     /*
      * The guest's counter of switches against ours; 0: not begun.  Bits 0-31
      * are KeContextSwitches when it was last read, bits 32-62 say how far it
      * was behind, bit 63 is set.
      */
     _Atomic uint64_t counter;
+    unsigned still;             /* records in which it has not moved */
+    _Atomic bool counter_dead;  /* what is there is no counter of switches */
 
-    _Atomic bool owned;
-    _Atomic bool hitting;       /* winsched_hit() is at it */
-    _Atomic uint64_t lost;      /* known to be missed while owned */
-    _Atomic uint32_t forgiven;  /* what the counter has from before that */
-    /* Of whoever polls: what it saw last that may be a lost one. */
-    uint64_t doubt_thread;
-    uint64_t doubt_switches;
+    _Atomic bool armed;
+    _Atomic bool in_hit;       /* winsched_hit() is running */
+    _Atomic uint64_t lost;      /* known to be missed while armed */
+    _Atomic uint32_t baseline;  /* of the counter: missed before arming */
+    /* Of whoever polls: what it saw last, a suspected miss. */
+    uint64_t suspect_thread;
+    uint64_t suspect_switches;
 } WinschedCpu;
 
 /* What all vCPUs share; constant while sampling goes on. */
@@ -95,31 +97,52 @@ typedef struct Winsched {
 /**
  * winsched_cpu_init - begin with a vCPU, or begin anew
  *
- * Nobody may be looking at it meanwhile.
+ * Nobody may be sampling it meanwhile.
  */
 void winsched_cpu_init(WinschedCpu *cpu, unsigned vcpu, uint64_t prcb,
                        uint64_t idle_thread);
 
 /**
+ * winsched_set_idle - the idle thread has become known
+ *
+ * Context: any thread, while others sample.
+ */
+static inline void winsched_set_idle(WinschedCpu *cpu, uint64_t thread)
+{
+    atomic_store_explicit(&cpu->idle_thread, thread, memory_order_relaxed);
+}
+
+/**
+ * winsched_counter_is_dead - does KeContextSwitches stand still?
+ *
+ * It cannot while switches are recorded; so it is another place, and what it
+ * says of missed switches is nothing.
+ */
+static inline bool winsched_counter_is_dead(const WinschedCpu *cpu)
+{
+    return atomic_load_explicit(&cpu->counter_dead, memory_order_relaxed);
+}
+
+/**
  * winsched_change - out of line: the thread is not the last one
  *
  * What is recorded was current at the instant of the stamp, and was the same
- * object before and after.  When that fails four times in a row, the next look
- * has to see it.
+ * object before and after.  When that fails four times in a row, the
+ * next sample has to see it.
  */
 void winsched_change(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
                      WinschedOrigin origin);
 
 /**
- * winsched_look - one sample; the hot path
+ * winsched_sample - one sample; the hot path
  * @thread: CurrentThread, by one aligned 8-byte load
- * @origin: each origin is looked from by one thread at a time
+ * @origin: each origin samples from one thread at a time
  *
  * A load, a compare and a count when nothing changed.
  *
  * Returns: true when it was a change
  */
-static inline bool winsched_look(const Winsched *ws, WinschedCpu *cpu,
+static inline bool winsched_sample(const Winsched *ws, WinschedCpu *cpu,
                                  uint64_t thread, WinschedOrigin origin)
 {
     _Atomic uint64_t *samples = &cpu->samples[origin];
@@ -137,28 +160,28 @@ static inline bool winsched_look(const Winsched *ws, WinschedCpu *cpu,
 }
 
 /**
- * winsched_own - from now on each switch is told of by winsched_hit()
+ * winsched_arm - from now on each switch is reported by winsched_hit()
  * @thread: CurrentThread; recorded when it is not the last one
  *
  * Context: the vCPU stands still.
  *
  * Returns: false when somebody was busy for too long; then nothing changed
  */
-bool winsched_own(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
+bool winsched_arm(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
 
 /**
- * winsched_disown - all looks make records again
+ * winsched_disarm - all samples make records again
  *
  * Context: any thread.  A last winsched_hit() may still come.
  */
-void winsched_disown(WinschedCpu *cpu);
+void winsched_disarm(WinschedCpu *cpu);
 
-static inline bool winsched_is_owned(const WinschedCpu *cpu)
+static inline bool winsched_is_armed(const WinschedCpu *cpu)
 {
-    return atomic_load_explicit(&cpu->owned, memory_order_relaxed);
+    return atomic_load_explicit(&cpu->armed, memory_order_relaxed);
 }
 
-/* How many switches are known to be missed since winsched_own(). */
+/* How many switches are known to be missed since winsched_arm(). */
 static inline uint64_t winsched_lost(const WinschedCpu *cpu)
 {
     return atomic_load_explicit(&cpu->lost, memory_order_relaxed);
@@ -177,29 +200,30 @@ void winsched_hit(const Winsched *ws, WinschedCpu *cpu, uint64_t thread,
                   uint64_t stamp);
 
 /**
- * winsched_check - were all switches of an owned vCPU told of?
+ * winsched_verify - were all switches of an armed vCPU reported?
  * @thread: CurrentThread
  *
  * Counts what was not as lost.  By the thread, and by the guest's counter,
  * which may be one ahead inside of a switch.
  *
- * Context: the vCPU's thread; all stores so far were told of.
+ * Context: the vCPU's thread; all stores so far were reported.
  *
  * Returns: false when some were not
  */
-bool winsched_check(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
+bool winsched_verify(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
 
 /**
- * winsched_doubt - the same from another thread, while the vCPU runs
+ * winsched_suspect - the same from another thread, while the vCPU runs
  *
- * A store is seen before it is told of, so what is seen once says nothing.
+ * A store is seen before its hit is reported, so what is seen once says
+ * nothing.
  *
  * Context: one thread at a time.
  *
- * Returns: true when the same was seen twice, with no switch told of in
- *          between; winsched_check() can tell
+ * Returns: true when the same was seen twice, with no hit in between:
+ *          a suspected miss, for winsched_verify()
  */
-bool winsched_doubt(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
+bool winsched_suspect(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
 
 /**
  * winsched_fault - CurrentThread could not be read
@@ -207,11 +231,18 @@ bool winsched_doubt(const Winsched *ws, WinschedCpu *cpu, uint64_t thread);
 void winsched_fault(WinschedCpu *cpu);
 
 /**
+ * winsched_recorded - the figures alone, without reading the guest
+ *
+ * missed is what the last record knew.
+ */
+void winsched_recorded(const WinschedCpu *cpu, WinschedCounts *counts);
+
+/**
  * winsched_counts - the figures of a vCPU
  *
  * With the guest's counter known, missed includes switches since the last
- * record, up to now, but not one that the next look may still see.  It is never
- * too high by the counter's doing, and too low by one at most.
+ * record, up to now, but not one that the next sample may still see.
+ * It is never too high by the counter's doing, and too low by one at most.
  *
  * Context: any thread.
  */

@@ -9,7 +9,7 @@
 #include "winsched/thread.h"
 
 #include "base/le.h"
-#include "winsched/utf16.h"
+#include "base/utf16.h"
 
 #include <string.h>
 
@@ -119,8 +119,8 @@ static int find_page(WinschedWindow *window, uint64_t gva)
     return (int)i;
 }
 
-static bool read_at(WinschedWindow *window, uint64_t gva, void *buf,
-                    uint64_t len)
+static bool thread_read_at(WinschedWindow *window, uint64_t gva, void *buf,
+                           uint64_t len)
 {
     uint8_t *to = buf;
     uint64_t in_page;
@@ -147,30 +147,33 @@ static bool read_at(WinschedWindow *window, uint64_t gva, void *buf,
     return true;
 }
 
-static bool is_object(WinschedWindow *window, uint64_t gva, uint8_t type)
+static bool thread_is_object(WinschedWindow *window, uint64_t gva, uint8_t type)
 {
     uint8_t byte;
 
-    return gva % ALIGNMENT == 0 && read_at(window, gva, &byte, 1) &&
+    return gva % ALIGNMENT == 0 && thread_read_at(window, gva, &byte, 1) &&
            byte == type;
 }
 
-static bool read_field(WinschedWindow *window, const WinosLayout *layout,
-                       uint64_t base, WinosField field, void *buf,
-                       unsigned len)
+static bool thread_read_field(WinschedWindow *window, const WinosLayout *layout,
+                              uint64_t base, WinosField field, void *buf,
+                              unsigned len)
 {
     int32_t offset = winos_offset(layout, field);
 
-    /* A wrap leads to the lower half, where read_at() finds nothing. */
-    return offset >= 0 && read_at(window, base + (uint64_t)offset, buf, len);
+    /* A wrap leads to the lower half, where thread_read_at() finds nothing. */
+    return offset >= 0 &&
+    thread_read_at(window, base + (uint64_t)offset, buf, len);
 }
 
-static bool read_pointer(WinschedWindow *window, const WinosLayout *layout,
-                         uint64_t base, WinosField field, uint64_t *value)
+static bool thread_read_pointer(WinschedWindow *window,
+                                const WinosLayout *layout,
+                                uint64_t base, WinosField field,
+                                uint64_t *value)
 {
     uint8_t raw[8];
 
-    if (!read_field(window, layout, base, field, raw, sizeof(raw))) {
+    if (!thread_read_field(window, layout, base, field, raw, sizeof(raw))) {
         return false;
     }
     *value = load_le64(raw);
@@ -178,8 +181,8 @@ static bool read_pointer(WinschedWindow *window, const WinosLayout *layout,
 }
 
 /* Where the fields that are wanted and known begin and end. */
-static void span_of(const WinosLayout *layout, const Want *wants, size_t n,
-                    int64_t *start, int64_t *end)
+static void thread_span_of(const WinosLayout *layout, const Want *wants,
+                           size_t n, int64_t *start, int64_t *end)
 {
     size_t i;
 
@@ -209,14 +212,14 @@ static void block_read(Block *block, WinschedWindow *window,
     block->base = base;
     block->start = 0;
     block->end = 0;
-    span_of(layout, wants, n, &start, &end);
+    thread_span_of(layout, wants, n, &start, &end);
     /* The type byte comes along when it is not far. */
     if (end <= BLOCK_MAX) {
         start = 0;
     }
     if (end > start && end - start <= BLOCK_MAX &&
-        read_at(window, base + (uint64_t)start, block->bytes,
-                (uint64_t)(end - start))) {
+        thread_read_at(window, base + (uint64_t)start, block->bytes,
+                       (uint64_t)(end - start))) {
         block->start = start;
         block->end = end;
     }
@@ -229,7 +232,7 @@ static bool block_is(const Block *block, uint8_t type)
     if (block->start == 0 && block->end > 0) {
         return block->bytes[0] == type;
     }
-    return read_at(block->window, block->base, &byte, 1) && byte == type;
+    return thread_read_at(block->window, block->base, &byte, 1) && byte == type;
 }
 
 static inline bool block_get(const Block *block, WinosField field, void *buf,
@@ -241,8 +244,8 @@ static inline bool block_get(const Block *block, WinosField field, void *buf,
         memcpy(buf, block->bytes + (offset - block->start), len);
         return true;
     }
-    return read_field(block->window, block->layout, block->base, field, buf,
-                      len);
+    return thread_read_field(block->window, block->layout, block->base, field,
+                             buf, len);
 }
 
 static inline bool block_get_u64(const Block *block, WinosField field,
@@ -270,13 +273,13 @@ static inline bool block_get_u32(const Block *block, WinosField field,
 }
 
 /* Where the owner is read from; the attached process is the next best. */
-static WinosField owner_field(const WinosLayout *layout)
+static WinosField thread_owner_field(const WinosLayout *layout)
 {
     return winos_has(layout, WINOS_KTHREAD_PROCESS) ?
            WINOS_KTHREAD_PROCESS : WINOS_KTHREAD_APC_PROCESS;
 }
 
-static void key_ids(const Block *ids, WinschedThreadKey *key)
+static void thread_key_ids(const Block *ids, WinschedThreadKey *key)
 {
     uint8_t raw[16];
 
@@ -291,12 +294,12 @@ static void key_ids(const Block *ids, WinschedThreadKey *key)
 }
 
 /* False when it is no thread. */
-static bool key_body(const Block *body, WinschedThreadKey *key)
+static bool thread_key_body(const Block *body, WinschedThreadKey *key)
 {
     if (body->base % ALIGNMENT || !block_is(body, TYPE_THREAD)) {
         return false;
     }
-    if (block_get_u64(body, owner_field(body->layout), &key->process)) {
+    if (block_get_u64(body, thread_owner_field(body->layout), &key->process)) {
         key->known |= KEY_PROCESS;
     }
     return true;
@@ -331,40 +334,69 @@ static void read_process_key(WinschedWindow *window,
 }
 
 /* Multiples of 4 in 32 bits, and the process says the same. */
-static bool ids_fit(const WinosLayout *layout, const WinschedThreadKey *key,
-                    const WinschedProcessKey *owner)
+static bool thread_ids_fit(const WinosLayout *layout,
+                           const WinschedThreadKey *key,
+                           const WinschedProcessKey *owner)
 {
     uint64_t both = key->client_id[0] | key->client_id[1];
 
     if (!(key->known & KEY_CLIENT_ID) || both % 4 || both > UINT32_MAX) {
         return false;
     }
-    if (!winos_has(layout, owner_field(layout)) ||
+    if (!winos_has(layout, thread_owner_field(layout)) ||
         !winos_has(layout, WINOS_EPROCESS_UNIQUE_PROCESS_ID)) {
         return true;
     }
     return owner->known & KEY_ID && owner->id == key->client_id[0];
 }
 
-/* What the keys say of the thread. */
-static void tell_keys(const WinosLayout *layout, WinschedThread *out)
+/*
+ * Where the owner's place is not known, the process whose memory it runs in
+ * is the owner if it has the thread's id, or if the user says so.  An idle
+ * thread always runs in another's.
+ */
+static bool thread_owner_is_known(const WinosLayout *layout,
+                                  const WinschedThread *thread)
 {
-    if (out->owner.known & KEY_OBJECT) {
-        out->process = out->key.process;
-        out->has |= WINSCHED_HAS_PROCESS;
+    const WinosOffset *apc = &layout->field[WINOS_KTHREAD_APC_PROCESS];
+    const WinschedThreadKey *key = &thread->key;
+
+    if (winos_has(layout, WINOS_KTHREAD_PROCESS)) {
+        return true;
     }
-    if (ids_fit(layout, &out->key, &out->owner)) {
+    if (key->known & KEY_CLIENT_ID && !key->client_id[0] &&
+        !key->client_id[1]) {
+        return false;
+    }
+    if (apc->source == WINOS_SOURCE_OVERRIDE) {
+        return true;
+    }
+    return thread->has & WINSCHED_HAS_IDS && thread->pid &&
+           winos_has(layout, WINOS_EPROCESS_UNIQUE_PROCESS_ID);
+}
+
+/* What the keys say of the thread. */
+static void thread_set_keys(const WinosLayout *layout, WinschedThread *out)
+{
+    if (thread_ids_fit(layout, &out->key, &out->owner)) {
         out->pid = (uint32_t)out->key.client_id[0];
         out->tid = (uint32_t)out->key.client_id[1];
         out->has |= WINSCHED_HAS_IDS;
     }
-    if (utf8_repair(out->owner.image, IMAGE_BYTES, out->image,
-                    sizeof(out->image))) {
+    if (!thread_owner_is_known(layout, out)) {
+        return;
+    }
+    if (out->owner.known & KEY_OBJECT) {
+        out->process = out->key.process;
+        out->has |= WINSCHED_HAS_PROCESS;
+    }
+    if (out->owner.image[0]) {
+        memcpy(out->image, out->owner.image, IMAGE_BYTES);
         out->has |= WINSCHED_HAS_IMAGE;
     }
 }
 
-static void tell_attached(const Block *block, WinschedThread *out)
+static void thread_set_attached(const Block *block, WinschedThread *out)
 {
     uint64_t process;
 
@@ -372,15 +404,15 @@ static void tell_attached(const Block *block, WinschedThread *out)
         out->has & WINSCHED_HAS_PROCESS &&
         block_get_u64(block, WINOS_KTHREAD_APC_PROCESS, &process) &&
         process != out->process &&
-        is_object(block->window, process, TYPE_PROCESS)) {
+        thread_is_object(block->window, process, TYPE_PROCESS)) {
         out->attached = process;
         out->has |= WINSCHED_HAS_ATTACHED;
     }
 }
 
 /* A byte that is at most @max, or is left out. */
-static void tell_byte(const Block *block, WinosField field, uint8_t max,
-                      uint32_t bit, uint8_t *value, WinschedThread *out)
+static void thread_set_byte(const Block *block, WinosField field, uint8_t max,
+                            uint32_t bit, uint8_t *value, WinschedThread *out)
 {
     uint8_t byte;
 
@@ -391,16 +423,16 @@ static void tell_byte(const Block *block, WinosField field, uint8_t max,
 }
 
 /* What changes in a thread's life. */
-static void tell_rest(const Block *block, WinschedThread *out)
+static void thread_set_rest(const Block *block, WinschedThread *out)
 {
     uint8_t priority = 0;
 
-    tell_byte(block, WINOS_KTHREAD_STATE, MAX_STATE, WINSCHED_HAS_STATE,
-              &out->state, out);
-    tell_byte(block, WINOS_KTHREAD_WAIT_REASON, MAX_WAIT_REASON,
-              WINSCHED_HAS_WAIT_REASON, &out->wait_reason, out);
-    tell_byte(block, WINOS_KTHREAD_PRIORITY, MAX_PRIORITY,
-              WINSCHED_HAS_PRIORITY, &priority, out);
+    thread_set_byte(block, WINOS_KTHREAD_STATE, MAX_STATE, WINSCHED_HAS_STATE,
+                    &out->state, out);
+    thread_set_byte(block, WINOS_KTHREAD_WAIT_REASON, MAX_WAIT_REASON,
+                    WINSCHED_HAS_WAIT_REASON, &out->wait_reason, out);
+    thread_set_byte(block, WINOS_KTHREAD_PRIORITY, MAX_PRIORITY,
+                    WINSCHED_HAS_PRIORITY, &priority, out);
     out->priority = (int8_t)priority;
     if (block_get_u32(block, WINOS_KTHREAD_CONTEXT_SWITCHES,
                       &out->context_switches)) {
@@ -424,11 +456,11 @@ typedef struct NameHead {
 static bool read_name_head(WinschedWindow *window, NameHead *head)
 {
     return head->pointer % 8 == 0 &&
-           read_at(window, head->pointer, head->raw, sizeof(head->raw));
+           thread_read_at(window, head->pointer, head->raw, sizeof(head->raw));
 }
 
 /* Names may be set at any time; one that was set meanwhile is left out. */
-static void tell_name(const Block *ids, WinschedThread *out)
+static void thread_set_name(const Block *ids, WinschedThread *out)
 {
     WinschedWindow *window = ids->window;
     uint8_t text[NAME_BYTES];
@@ -446,9 +478,9 @@ static void tell_name(const Block *ids, WinschedThread *out)
         return;
     }
     len = len < NAME_BYTES ? len : NAME_BYTES;
-    if (!read_at(window, load_le64(head.raw + 8), text, len) ||
-        !read_pointer(window, ids->layout, out->thread,
-                      WINOS_ETHREAD_THREAD_NAME, &again.pointer) ||
+    if (!thread_read_at(window, load_le64(head.raw + 8), text, len) ||
+        !thread_read_pointer(window, ids->layout, out->thread,
+                             WINOS_ETHREAD_THREAD_NAME, &again.pointer) ||
         !read_name_head(window, &again) ||
         memcmp(&head, &again, sizeof(head))) {
         return;
@@ -458,7 +490,7 @@ static void tell_name(const Block *ids, WinschedThread *out)
     }
 }
 
-bool winsched_thread_looks(const GmemSpace *space, uint64_t thread)
+bool winsched_thread_may_be(const GmemSpace *space, uint64_t thread)
 {
     uint8_t type;
 
@@ -481,31 +513,31 @@ bool winsched_thread_glimpse(WinschedWindow *window, const WinosLayout *layout,
     block_read(&ids, window, layout, thread, thread_ids, LENGTH(thread_ids));
     block_read(&body, window, layout, thread, thread_body,
                LENGTH(thread_body));
-    if (!key_body(&body, &out->key)) {
+    if (!thread_key_body(&body, &out->key)) {
         return false;
     }
-    key_ids(&ids, &out->key);
+    thread_key_ids(&ids, &out->key);
     read_process_key(window, layout, out->key.process, &out->owner);
-    tell_keys(layout, out);
-    tell_attached(&body, out);
-    tell_rest(&body, out);
-    tell_name(&ids, out);
+    thread_set_keys(layout, out);
+    thread_set_attached(&body, out);
+    thread_set_rest(&body, out);
+    thread_set_name(&ids, out);
     return true;
 }
 
-/* As key_body() and key_ids(), of what is there now. */
-static bool read_key(WinschedWindow *window, const WinosLayout *layout,
-                     uint64_t thread, WinschedThreadKey *key)
+/* As thread_key_body() and thread_key_ids(), of what is there now. */
+static bool thread_read_key(WinschedWindow *window, const WinosLayout *layout,
+                            uint64_t thread, WinschedThreadKey *key)
 {
     Block block;
 
     memset(key, 0, sizeof(*key));
     block_read(&block, window, layout, thread, thread_body, N_KEY_BODY);
-    if (!key_body(&block, key)) {
+    if (!thread_key_body(&block, key)) {
         return false;
     }
     block_read(&block, window, layout, thread, thread_ids, N_KEY_IDS);
-    key_ids(&block, key);
+    thread_key_ids(&block, key);
     return true;
 }
 
@@ -516,12 +548,26 @@ bool winsched_thread_unchanged(WinschedWindow *window,
     WinschedThreadKey key;
     WinschedProcessKey owner;
 
-    if (!read_key(window, layout, thread->thread, &key) ||
+    if (!thread_read_key(window, layout, thread->thread, &key) ||
         memcmp(&key, &thread->key, sizeof(key))) {
         return false;
     }
     read_process_key(window, layout, key.process, &owner);
     return !memcmp(&owner, &thread->owner, sizeof(owner));
+}
+
+bool winsched_thread_steady(WinschedWindow *window, const WinosLayout *layout,
+                            const WinschedThread *thread)
+{
+    const uint32_t seen = WINSCHED_HAS_STATE | WINSCHED_HAS_SWITCHES;
+    WinschedThread now = { .thread = thread->thread };
+    Block body;
+
+    block_read(&body, window, layout, thread->thread, thread_body,
+               LENGTH(thread_body));
+    thread_set_rest(&body, &now);
+    return !((now.has ^ thread->has) & seen) && now.state == thread->state &&
+           now.context_switches == thread->context_switches;
 }
 
 bool winsched_thread_read(const GmemSpace *space, const WinosLayout *layout,
@@ -552,13 +598,13 @@ void winsched_thread_refresh(WinschedWindow *window,
     thread->has &= ~changing;
     block_read(&body, window, layout, thread->thread, thread_body,
                LENGTH(thread_body));
-    if (!key_body(&body, &key)) {
+    if (!thread_key_body(&body, &key)) {
         return;
     }
-    tell_rest(&body, thread);
+    thread_set_rest(&body, thread);
     /* It had this key before, so it was the same all the while. */
     block_read(&ids, window, layout, thread->thread, thread_ids, N_KEY_IDS);
-    key_ids(&ids, &key);
+    thread_key_ids(&ids, &key);
     if (memcmp(&key, &thread->key, sizeof(key))) {
         thread->has &= ~changing;
     }

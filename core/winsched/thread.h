@@ -32,6 +32,11 @@ enum {
     WINSCHED_HAS_SWITCHES = 1 << 9,
     WINSCHED_HAS_WAIT_TIME = 1 << 10,
     WINSCHED_IS_IDLE = 1 << 11,         /* set by the sampler */
+    /*
+     * It may be: which one is the idle thread is not known, and this one has
+     * no ids that say otherwise.
+     */
+    WINSCHED_IDLE_UNKNOWN = 1 << 12,
 };
 
 /*
@@ -63,7 +68,7 @@ typedef struct WinschedThread {
     uint8_t state;
     uint8_t wait_reason;
     int8_t priority;
-    char image[WINSCHED_IMAGE_SIZE];    /* valid UTF-8, NUL-terminated */
+    char image[WINSCHED_IMAGE_SIZE];    /* ImageFileName as it is: any bytes */
     char name[WINSCHED_NAME_SIZE];      /* valid UTF-8, NUL-terminated */
     WinschedThreadKey key;
     WinschedProcessKey owner;
@@ -87,11 +92,11 @@ typedef struct WinschedWindow {
 } WinschedWindow;
 
 /**
- * winsched_thread_looks - cheap test: may a thread be at this address?
+ * winsched_thread_may_be - cheap test: may a thread be at this address?
  *
  * In the upper half, 16-byte aligned, and its type byte says so.
  */
-bool winsched_thread_looks(const GmemSpace *space, uint64_t thread);
+bool winsched_thread_may_be(const GmemSpace *space, uint64_t thread);
 
 /**
  * winsched_thread_read - read one thread
@@ -127,6 +132,15 @@ void winsched_window_init(WinschedWindow *window, const GmemSpace *space);
  */
 bool winsched_thread_glimpse(WinschedWindow *window, const WinosLayout *layout,
                              uint64_t thread, WinschedThread *out);
+
+/**
+ * winsched_thread_steady - are State and ContextSwitches what they were?
+ * @window, @thread: as for winsched_thread_unchanged()
+ *
+ * Of who runs both change at a switch alone, a little after CurrentThread.
+ */
+bool winsched_thread_steady(WinschedWindow *window, const WinosLayout *layout,
+                            const WinschedThread *thread);
 
 /**
  * winsched_thread_unchanged - the second half: is it still the same object?

@@ -229,6 +229,10 @@ static void check_item(const TraceItem *item)
     } else if (item->type == TRACE_ITEM_GUEST &&
                item->guest.n_offsets > SCHEDLOG_MAX_OFFSETS) {
         fail("a guest is out of bounds");
+    } else if (item->type == TRACE_ITEM_HOST &&
+               (item->host.vcpu >= TRACE_MAX_VCPUS ||
+                item->host.from_ns > item->host.to_ns)) {
+        fail("a span of the host's is out of bounds");
     }
 }
 
@@ -324,7 +328,8 @@ static bool same_sched(const SchedlogEvent *a, const SchedlogEvent *b)
            a->origin == b->origin && a->state == b->state &&
            a->priority == b->priority && a->old_state == b->old_state &&
            a->old_wait_reason == b->old_wait_reason &&
-           a->old_priority == b->old_priority && !strcmp(a->image, b->image) &&
+           a->old_priority == b->old_priority &&
+           !memcmp(a->image, b->image, sizeof(a->image)) &&
            !strcmp(a->name, b->name);
 }
 

@@ -5,7 +5,9 @@
  * 2. The name is what stands there; an export that is found has that name and
  *    is where the directory says.  One that a plain look at all names finds is
  *    found.
- * 3. The number of reads has a bound.
+ * 3. The nearest export of an address is the highest one at or before it, and
+ *    no other; of some addresses at once, the same as of each alone.
+ * 4. The number of reads has a bound.
  *
  * A guest has a small image that is right; an input (script.h) then changes
  * it:
@@ -40,6 +42,8 @@ enum {
     N_NAMES = 6,
     N_MUST_FIND = 256,          /* with more names, time runs out first */
     PAGE_READS = 6,             /* a page table's levels, and the page */
+    N_PLACES = 41,
+    N_PAGES = 400,              /* read for the nearest exports */
 };
 
 static const FakePeSection sections[] = {
@@ -226,6 +230,70 @@ static void check_exports(void)
     }
 }
 
+/* The highest export at or before @gva of its section, by a plain look. */
+static uint64_t plain_nearest(const Directory *d, uint64_t gva)
+{
+    const PeSection *section = pe_section_of(&image, gva);
+    uint64_t best = 0;
+    uint64_t i;
+
+    for (i = 0; section && i < d->n_names; i++) {
+        uint64_t address = plain_address(d, i);
+
+        if (address && address <= gva && address > best) {
+            best = address;
+        }
+    }
+    return best && pe_section_of(&image, best) == section ? best : 0;
+}
+
+/* Some of an image, its end, and what lies before and behind it. */
+static unsigned nearest_places(PePlace *places)
+{
+    unsigned i;
+
+    for (i = 0; i < N_PLACES; i++) {
+        places[i].gva = base + (uint64_t)i * SIZE / (N_PLACES - 1);
+    }
+    return N_PLACES;
+}
+
+static void check_nearest(void)
+{
+    Directory d = { .n_names = 0 };
+    bool is_there = plain_directory(&d);
+    PePlace places[N_PLACES];
+    unsigned n = nearest_places(places);
+    unsigned pages = N_PAGES;
+    uint64_t before = g.reads;
+    bool ok = pe_nearest(&image, places, n, &pages);
+    unsigned i;
+
+    if (g.reads - before > (N_PAGES + 4) * PAGE_READS || pages > N_PAGES) {
+        fail("too many reads for the nearest", g.reads - before);
+    }
+    for (i = 0; i < n; i++) {
+        if (!memchr(places[i].name, 0, PE_NAME_MAX) ||
+            (!ok && (places[i].export || *places[i].name))) {
+            fail("a nearest from nowhere", places[i].gva);
+        }
+        if (places[i].export && is_there && d.n_names <= N_MUST_FIND &&
+            places[i].export != plain_nearest(&d, places[i].gva)) {
+            fail("another one is nearer", places[i].gva);
+        }
+    }
+    for (i = 0; ok && i < n; i += 5) {
+        PePlace one = { .gva = places[i].gva };
+
+        pages = 4 * N_PAGES;
+        if (!pe_nearest(&image, &one, 1, &pages) ||
+            one.export != places[i].export ||
+            strcmp(one.name, places[i].name)) {
+            fail("alone it is another", one.gva);
+        }
+    }
+}
+
 static void check_name(void)
 {
     char name[PE_NAME_MAX];
@@ -291,6 +359,7 @@ static void check(void)
     check_sections();
     check_name();
     check_exports();
+    check_nearest();
 }
 
 void fuzz_check(const uint8_t *data, size_t len)

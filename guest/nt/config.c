@@ -30,6 +30,7 @@ typedef struct Key {
 /* Numbers.  Arrays of characters, not pointers: the image has no relocs. */
 static const Key number_keys[] = {
     { "nt-build",     AT(nt_build),     1, 0xffff },
+    { "nt-build-late", AT(nt_build_late), 1, 0xffff },
     { "kdbg-size",    AT(kdbg_size),    0x2c8, 0x3c0 },
     { "levels",       AT(levels),       4, 5 },
     { "threads",      AT(threads),      1, 48 },
@@ -44,6 +45,10 @@ static const Key number_keys[] = {
     { "timestamp",    AT(timestamp),    0, 0xffffffff },
     { "image-size",   AT(image_size),   0x548000, IMAGE_MAX },
     { "window",       AT(window),       0, 1000000 },
+    { "dpc-percent",  AT(dpc_percent),  0, 45 },
+    { "isr-percent",  AT(isr_percent),  0, 45 },
+    { "interrupts-at", AT(interrupts_moved), 0, 0x400 },
+    { "spin-in",      AT(spin_in),      0, 1000000 },
 };
 
 typedef struct Choice {
@@ -67,22 +72,36 @@ static const Choice choices[] = {
     { "low-stub", "on", AT(low_stub), 1 },
     { "low-stub", "off", AT(low_stub), 0 },
     { "names", "on", AT(names), 1 }, { "names", "off", AT(names), 0 },
+    { "image-names", "mixed", AT(byte_names), NAMES_MIXED },
+    { "image-names", "bytes", AT(byte_names), NAMES_BYTES },
+    { "image-names", "desktop", AT(byte_names), NAMES_DESKTOP },
     { "realtime", "on", AT(realtime), 1 },
     { "realtime", "off", AT(realtime), 0 },
     { "syscall", "ud2", AT(ud2), 1 }, { "syscall", "syscall", AT(ud2), 0 },
     { "idle", "hlt", AT(idle_poll), 0 }, { "idle", "poll", AT(idle_poll), 1 },
+    { "waits", "some", AT(waits), 0 }, { "waits", "deadlock", AT(waits), 1 },
+    { "interrupts", "off", AT(interrupts), 0 },
+    { "interrupts", "on", AT(interrupts), 1 },
+    { "idle-thread", "linked", AT(idle_alone), 0 },
+    { "idle-thread", "alone", AT(idle_alone), 1 },
+    { "zero-page", "on", AT(no_zero_page), 0 },
+    { "zero-page", "off", AT(no_zero_page), 1 },
     { "form", "plain", AT(form), FORM_PLAIN },
     { "form", "endbr", AT(form), FORM_ENDBR },
     { "form", "thunk", AT(form), FORM_THUNK },
     { "form", "hotpatch", AT(form), FORM_HOTPATCH },
     { "form", "mixed", AT(form), FORM_MIXED },
+    { "form", "check", AT(form), FORM_CHECK },
+    { "form", "checkjump", AT(form), FORM_CHECK_JUMP },
+    { "form", "frame", AT(form), FORM_FRAME },
 };
 
 static const char lie_names[LIES][20] = {
     "list-loop", "list-hole", "list-mmio", "thread-list-loop",
     "name-overrun", "name-huge", "pe-wrap", "pe-sizes", "export-overrun",
     "accessor-loop", "accessor-runaway", "pt-self", "rewrite", "self-flip",
-    "kdbg-lies", "cid-lies", "current-wild", "dtb-wild",
+    "kdbg-lies", "cid-lies", "current-wild", "dtb-wild", "time-lies", "wait-lies",
+    "interrupt-loop", "interrupt-wild", "interrupt-type", "interrupt-array",
 };
 
 static uint64_t swap64(uint64_t v)
@@ -181,8 +200,16 @@ static bool number(const char *s, size_t len, uint64_t *out)
     return true;
 }
 
-static void set_lies(const char *value, size_t len)
+static const char odd_names[ODDITIES][20] = {
+    "impostors", "idle-alone", "no-idle-field", "shared-data", "early-clock",
+    "no-build", "system-name", "pointers", "parked",
+};
+
+/* Names joined by '+', as bits. */
+static uint64_t name_set(const char (*names)[20], uint32_t count,
+                         const char *value, size_t len)
 {
+    uint64_t set = 0;
     size_t from = 0;
 
     for (size_t i = 0; i <= len; i++) {
@@ -191,16 +218,17 @@ static void set_lies(const char *value, size_t len)
         if (i < len && value[i] != '+') {
             continue;
         }
-        while (which < LIES && !key_is(lie_names[which], value + from,
-                                       i - from)) {
+        while (which < count && !key_is(names[which], value + from,
+                                        i - from)) {
             which++;
         }
-        if (which == LIES) {
-            bad("no such lie", value + from, i - from);
+        if (which == count) {
+            bad("no such name:", value + from, i - from);
         }
-        config.lies |= 1ULL << which;
+        set |= 1ULL << which;
         from = i + 1;
     }
+    return set;
 }
 
 static bool set_choice(const char *key, size_t len, const char *value,
@@ -249,7 +277,11 @@ static void set_one(const char *key, size_t len, const char *value,
     uint64_t v = 0;
 
     if (key_is("hostile", key, len)) {
-        set_lies(value, vlen);
+        config.lies |= name_set(lie_names, LIES, value, vlen);
+        return;
+    }
+    if (key_is("strange", key, len)) {
+        config.odd |= name_set(odd_names, ODDITIES, value, vlen);
         return;
     }
     if (set_choice(key, len, value, vlen)) {
@@ -262,6 +294,8 @@ static void set_one(const char *key, size_t len, const char *value,
     }
     if (key_is("seed", key, len)) {
         config.seed = v;
+    } else if (key_is("mute", key, len)) {
+        config.mute = v;
     } else if (key_is("base", key, len)) {
         config.base = v;
     } else if (v != ABSENT && set_number(key, len, v)) {
@@ -407,6 +441,12 @@ static void settle(void)
     }
     if (lies(LIE_NAME_OVERRUN) || lies(LIE_NAME_HUGE)) {
         config.names = 0;               /* nobody may put names right */
+    }
+    if (odd(ODD_PARKED) && cpu_count > 1) {
+        cpu_count--;
+    }
+    if (odd(ODD_IDLE_ALONE)) {
+        config.idle_alone = 1;          /* no owner, so no list of one */
     }
     if (config.ring_entries & (config.ring_entries - 1)) {
         fail(EXIT_CONFIG, "ring-entries: not a power of two");

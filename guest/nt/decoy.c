@@ -58,27 +58,22 @@ static void stray_block(void)
     decoy_kdbg = (uint64_t)stray;
 }
 
-typedef struct Module {
-    const uint16_t *name;
-    uint32_t units;
-    uint64_t base, size;
-} Module;
-
 /* Offsets of KLDR_DATA_TABLE_ENTRY; see docs/guest.md. */
-static void module_add(uint64_t entry, const Module *m)
+void module_add(uint64_t entry, const uint16_t *name, uint32_t units,
+                uint64_t base, uint64_t size)
 {
     uint64_t head = (uint64_t)ps_loaded_module_list, last = get64(head + 8);
     uint64_t text = entry + 0xc0;
-    uint64_t string = m->units * 2 | (uint64_t)(m->units * 2 + 2) << 16;
+    uint64_t string = units * 2 | (uint64_t)(units * 2 + 2) << 16;
 
-    mem_copy((void *)text, m->name, m->units * 2);
+    mem_copy((void *)text, name, units * 2);
     put64(entry, head);
     put64(entry + 8, last);
     put64(last, entry);
     put64(head + 8, entry);
-    put64(entry + 0x30, m->base);
-    put64(entry + 0x38, m->base + 0x1000);
-    put32(entry + 0x40, m->size);
+    put64(entry + 0x30, base);
+    put64(entry + 0x38, base + 0x1000);
+    put32(entry + 0x40, size);
     put64(entry + 0x48, string);
     put64(entry + 0x50, text);
     put64(entry + 0x58, string);
@@ -91,18 +86,15 @@ static void modules(void)
                           driver[] = u"lookalike.sys";
     uint64_t page = pool_pages(1);
     uint64_t head = (uint64_t)ps_loaded_module_list;
-    Module m = { kernel, 12, image_va, image_size };
 
     put64(head, head);
     put64(head + 8, head);
-    module_add(page, &m);
+    module_add(page, kernel, 12, image_va, image_size);
     if (!config.decoys) {
         return;
     }
-    m = (Module){ hal, 7, decoy_below, HAL_PAGES * PAGE };
-    module_add(page + 0x200, &m);
-    m = (Module){ driver, 13, decoy_driver, DRIVER_PAGES * PAGE };
-    module_add(page + 0x400, &m);
+    module_add(page + 0x200, hal, 7, decoy_below, HAL_PAGES * PAGE);
+    module_add(page + 0x400, driver, 13, decoy_driver, DRIVER_PAGES * PAGE);
 }
 
 void decoys_build(void)

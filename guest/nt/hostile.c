@@ -70,6 +70,9 @@ static void names(void)
     for (uint32_t i = 0; i < 2; i++) {
         field64(victim_thread(i)->obj, ETHREAD_THREAD_NAME, string);
     }
+    if (process_path_at()) {
+        put64(victim()->obj + process_path_at(), string);
+    }
     mem_zero(victim()->image, 16);
     for (uint32_t i = 0; i < 15; i++) {
         put8(victim()->obj + row[EPROCESS_IMAGE_FILE_NAME] + i, 0x80 + i);

@@ -81,11 +81,64 @@ static void op(uint64_t opcode, uint32_t count, uint8_t modrm, uint32_t off)
 
 enum { RAX_RCX = 0x01, RAX_RAX = 0x00, RCX_RCX = 0x09, RET = 0xc3 };
 
+/* What the accessor at hand takes, for one that checks it first. */
+static uint8_t object_type;
+
+/* The check falls through to the answer. */
+static void load_checked(uint32_t off)
+{
+    uint8_t *jump;
+
+    bytes(0xd18b48, 3);                 /* mov rdx, rcx */
+    bytes(0x3a80, 2);                   /* cmp byte [rdx], type */
+    bytes(object_type, 1);
+    bytes(0x0075, 2);                   /* jne to the end */
+    jump = at;
+    op(0x8b48, 2, 0x02, off);           /* mov rax, [rdx + off] */
+    bytes(RET, 1);
+    jump[-1] = at - jump;
+    bytes(0xc3c033, 3);                 /* xor eax, eax; ret */
+}
+
+/* The check jumps to it. */
+static void load_jumping(uint32_t off)
+{
+    bytes(0x3980, 2);                   /* cmp byte [rcx], type */
+    bytes(object_type, 1);
+    bytes(0x0374, 2);                   /* je over the next two */
+    bytes(0xc3c033, 3);
+    op(0x8b48, 2, RAX_RCX, off);
+    bytes(RET, 1);
+}
+
+/* As a compiler writes it that does not optimise. */
+static void load_framed(uint32_t off)
+{
+    bytes(0xe5894855, 4);               /* push rbp; mov rbp, rsp */
+    bytes(0x104d8948, 4);               /* mov [rbp + 10h], rcx */
+    bytes(0x10458b48, 4);               /* mov rax, [rbp + 10h] */
+    op(0x8b48, 2, RAX_RAX, off);
+    bytes(0x5d, 1);
+    bytes(RET, 1);
+}
+
 /* mov rax, [rcx + off]; ret */
 static void load_rcx(uint32_t off)
 {
-    op(0x8b48, 2, RAX_RCX, off);
-    bytes(RET, 1);
+    switch (config.form) {
+    case FORM_CHECK:
+        load_checked(off);
+        break;
+    case FORM_CHECK_JUMP:
+        load_jumping(off);
+        break;
+    case FORM_FRAME:
+        load_framed(off);
+        break;
+    default:
+        op(0x8b48, 2, RAX_RCX, off);
+        bytes(RET, 1);
+    }
 }
 
 /* mov rax or rcx, gs:[current thread] */
@@ -143,6 +196,7 @@ static void current_teb(void)
 {
     uint8_t *first, *second;
 
+    object_type = 6;
     load_current(0x0c);                 /* mov rcx, gs:[...] */
     op(0xf7, 1, RAX_RCX, row[X_KTHREAD_MISC_FLAGS]);
     bytes(1u << system_shift(), 4);
@@ -267,6 +321,7 @@ static bool emit_listed(uint32_t which)
 
 static bool emit_process(uint32_t which)
 {
+    object_type = 3;
     switch (which) {
     case ACC_PsGetProcessId:
         load_rcx(row[EPROCESS_UNIQUE_PROCESS_ID]);
@@ -293,6 +348,7 @@ static bool emit_process(uint32_t which)
 
 static bool emit_thread(uint32_t which)
 {
+    object_type = 6;
     switch (which) {
     case ACC_PsGetThreadId:
         load_rcx(row[ETHREAD_CID] + 8);
@@ -440,9 +496,41 @@ static void shadow_patch(void)
     }
 }
 
+/* An export that nobody finds: its name becomes another, in the same place. */
+static void hide_export(const uint8_t *code, const char *name)
+{
+    uint8_t *h = (uint8_t *)IMAGE_PHYS;
+    uint32_t *dir = (uint32_t *)(h + *(uint32_t *)(h + PE_OPTIONAL + 112));
+    uint32_t *functions = (uint32_t *)(h + dir[7]);
+    uint32_t *names = (uint32_t *)(h + dir[8]);
+    uint16_t *ordinals = (uint16_t *)(h + dir[9]);
+
+    for (uint32_t i = 0; i < dir[6]; i++) {
+        char *text = (char *)h + names[i];
+
+        if (code ? h + functions[ordinals[i]] == code
+                 : text_same(text, name)) {
+            text[text_len(text) - 1]--;
+        }
+    }
+}
+
+static void hide_exports(void)
+{
+    for (uint32_t i = 0; i < ACCESSORS; i++) {
+        if (config.mute >> i & 1) {
+            hide_export(accessor_area + i * SLOT, NULL);
+        }
+    }
+    if (odd(ODD_NO_BUILD)) {
+        hide_export(NULL, "NtBuildNumber");
+    }
+}
+
 void image_build(void)
 {
     headers();
+    hide_exports();
     lab();
     shadow_patch();
     for (uint32_t i = 0; i < ACCESSORS; i++) {
@@ -475,7 +563,7 @@ void image_selftest(void)
         || call(ACC_PsGetThreadProcess, t->obj) != t->process->obj
         || call(ACC_PsGetThreadProcessId, t->obj) != t->process->pid
         || call(ACC_PsGetCurrentThread, 0) != me->obj
-        || call(ACC_PsGetCurrentProcess, 0) != idle_process.obj
+        || call(ACC_PsGetCurrentProcess, 0) != system
         || call(ACC_PsIsSystemThread, t->obj) != (t->user ? 0 : 1)
         || call(ACC_PsIsThreadTerminating, t->obj) != 0
         || call(ACC_PsGetCurrentThreadTeb, 0) != 0

@@ -26,7 +26,7 @@ static uint32_t block_size(void)
         return config.kdbg_size & ~7u;
     }
     return build < 9200 ? 0x340 : build < 14393 ? 0x360
-           : build < 17763 ? 0x368 : 0x380;
+           : build < 17763 ? 0x368 : build < 26100 ? 0x380 : 0x3a0;
 }
 
 static void f64(uint32_t off, uint64_t v)
@@ -87,11 +87,19 @@ static void newer(uint32_t size)
     if (size >= 0x360) {
         f32(0x340, row[KTHREAD_STACK_LIMIT]);
         f32(0x344, row[KTHREAD_STACK_BASE]);
-        f16(0x350, row[KPRCB_IDLE_THREAD]);
+        f16(0x350, odd(ODD_NO_IDLE_FIELD) ? 0 : row[KPRCB_IDLE_THREAD]);
         f16(0x35c, row[KTHREAD_WAIT_REASON]);
     }
     if (size >= 0x368) {
         f64(0x360, self_map);
+    }
+    if (size >= 0x3a0) {
+        /* As 26100 has them: the shadow stack, and KPRCB.ExceptionStack. */
+        f16(0x37c, 0x778);
+        f32(0x380, 0x420);
+        f32(0x384, 0x418);
+        f64(0x388, image_va + 0x1000);
+        f32(0x398, 0x8768);
     }
 }
 

@@ -11,15 +11,16 @@
 #include "nt.h"
 
 enum { SLOTS = MAX_THREADS + MAX_PROCESSES, POOL_HEADER = 0x10,
-       OBJECT_HEADER = 0x30, NAME_BYTES = 0x400 };
+       OBJECT_HEADER = 0x30, NAME_BYTES = 0x400, PATH_BYTES = 0x200 };
 enum { TYPE_PROCESS = 3, TYPE_THREAD = 6 };
 #define CREATE_TIME 0x01db0a0000000000ULL
+#define EARLY_TIME 0x23456ULL           /* before somebody set the clock */
 
 Thread threads[MAX_THREADS];
 Process processes[MAX_PROCESSES];
 Process idle_process;
 
-static uint64_t slots_va, slot_size, names_va, user_code_pa;
+static uint64_t slots_va, slot_size, names_va, paths_va, user_code_pa;
 static uint16_t free_slots[SLOTS];
 static uint32_t free_count, next_id = 8;
 static uint32_t id_rng;
@@ -52,6 +53,7 @@ void objects_init(void)
     mem_copy((void *)code, user_program, user_program_end - user_program);
     user_code_pa = pool_pa(code);
     names_va = pool_hole(MAX_THREADS * NAME_BYTES / PAGE);
+    paths_va = pool_hole((MAX_PROCESSES * PATH_BYTES + PAGE - 1) / PAGE);
 }
 
 /* Pages behind pool addresses appear when first used. */
@@ -132,6 +134,80 @@ static void process_fields(Process *p)
     field64(o, X_EPROCESS_SECTION_BASE, p->peb ? USER_CODE : 0);
 }
 
+/* SeAuditProcessCreationInfo has no column; made-up rows have none. */
+uint32_t process_path_at(void)
+{
+    return config.custom || config.odd ? 0 : row[EPROCESS_IMAGE_FILE_NAME]
+           + (row_ids[config.row].build < 9200 ? 0xb0 : 0x18);
+}
+
+static uint32_t units_add(uint16_t *to, uint32_t n, const uint16_t *more)
+{
+    while (*more) {
+        to[n++] = *more++;
+    }
+    return n;
+}
+
+/* Korean bytes: UTF-8 is what it says, "calculator" in code page 949 too. */
+static uint32_t leaf_add(uint16_t *to, uint32_t n, const char *image)
+{
+    static const uint16_t calculator[] = u"\xacc4\xc0b0\xae30", rest[] = u"xe";
+    const uint8_t *s = (const uint8_t *)image;
+    uint32_t i = 0;
+
+    if (s[0] == 0xb0 && s[1] == 0xe8) {
+        n = units_add(to, n, calculator);
+        i = 6;
+    }
+    while (s[i]) {
+        if (s[i] >= 0xea && s[i] <= 0xed && s[i + 1] >= 0x80
+            && s[i + 2] >= 0x80) {
+            to[n++] = (s[i] & 15) << 12 | (s[i + 1] & 63) << 6
+                      | (s[i + 2] & 63);
+            i += 3;
+        } else {
+            to[n++] = s[i] < 0x80 ? s[i] : 0xac00 + s[i];
+            i++;
+        }
+    }
+    return i < 15 ? n : units_add(to, n, rest);
+}
+
+static uint32_t path_write(uint16_t *to, const Process *p)
+{
+    static const uint16_t windows[]
+        = u"\\Device\\HarddiskVolume3\\Windows\\System32\\";
+    static const uint16_t home[]
+        = u"\\Device\\HarddiskVolume3\\\xc0ac\xc6a9\xc790\\";
+    uint32_t n = units_add(to, 0, (uint8_t)p->image[0] < 0x80 ? windows
+                                                             : home);
+
+    return leaf_add(to, n, p->image);
+}
+
+/* One block of pool: a UNICODE_STRING, the text behind it; System's is empty. */
+static void process_path(Process *p)
+{
+    uint64_t at = paths_va + (p - processes) * PATH_BYTES, text;
+    uint32_t bytes = 0;
+
+    if (!process_path_at()) {
+        return;
+    }
+    make_resident(at, PATH_BYTES);
+    mem_zero((void *)at, PATH_BYTES);
+    at += POOL_HEADER;
+    text = at + 16;
+    if (!p->system && !p->minimal) {
+        bytes = 2 * path_write((uint16_t *)text, p);
+    }
+    put64(at, bytes ? bytes | (bytes + 2) << 16 : 0);
+    put64(at + 8, bytes ? text : 0);
+    put64(p->obj + process_path_at(), at);
+    truth_path(p, at, text, bytes);
+}
+
 /* Roots: with KVA shadow the low bits carry what Windows puts there. */
 static void process_roots(Process *p)
 {
@@ -200,17 +276,20 @@ Process *process_create(const char *image, Process *parent, bool minimal)
     p->elevated = !p->system && image[0] == 's' && image[1] == 'm';
     p->peb = 0;
     p->user_slots = p->refs = p->live_threads = 0;
+    p->kernel_ticks = p->user_ticks = 0;
     mem_zero(p->image, 16);
     mem_copy(p->image, image, text_len(image) < 15 ? text_len(image) : 15);
     p->pid = p->system ? 4 : new_id();
     p->parent = parent ? parent->pid : 0;
-    p->create_time = p->system ? 0 : CREATE_TIME + rdtsc();
+    p->create_time = p->system ? odd(ODD_EARLY_CLOCK) ? EARLY_TIME : 0
+                               : CREATE_TIME + rdtsc();
     process_address_space(p);
     p->obj = slot_take(&p->slot, 0xe36f7250);   /* "Pro" with high bit */
     process_fields(p);
     list_add((uint64_t)ps_active_process_head,
              p->obj + row[EPROCESS_ACTIVE_PROCESS_LINKS]);
     truth_process(p);
+    process_path(p);
     p->live = true;
     return p;
 }
@@ -306,9 +385,20 @@ static void thread_fields(Thread *t, uint64_t tid)
     put64(o + row[ETHREAD_CID] + 8, tid);
     field64(o, ETHREAD_START_ADDRESS, t->entry);
     field64(o, ETHREAD_WIN32_START_ADDRESS, t->entry + (t->user ? 16 : 0));
-    field64(o, X_ETHREAD_CREATE_TIME, CREATE_TIME + t->serial);
+    field64(o, X_ETHREAD_CREATE_TIME,
+            (odd(ODD_EARLY_CLOCK) && t->process->system ? EARLY_TIME
+                                                        : CREATE_TIME)
+            + t->serial);
+    if (t->idle && !config.idle_alone) {
+        field64(o, X_ETHREAD_CREATE_TIME, 0);
+    }
     field32(o, X_ETHREAD_CROSS_THREAD_FLAGS, t->user ? 2 : 0x12);
     field8(o, X_KTHREAD_WAIT_IRQL, t->idle ? 2 : 0);
+    if (t->idle && odd(ODD_IDLE_ALONE)) {
+        field64(o, KTHREAD_PROCESS, 0);
+        field64(o, KTHREAD_STACK_LIMIT, t->stack_base - stack + 0x123);
+    }
+    strange_thread(t);
     state_set(t, ST_INITIALIZED);
 }
 
@@ -368,7 +458,10 @@ Thread *thread_create(Process *p, uint8_t kind, int8_t priority)
     return t;
 }
 
-/* Idle threads: id 0, in no list; the first one stands in the image. */
+/*
+ * Idle threads: id 0, in the idle process' lists, or in none as the guest
+ * had it before real memory was seen; the first one stands in the image.
+ */
 Thread *thread_idle(Cpu *cpu)
 {
     Thread *t = thread_free_place();
@@ -386,8 +479,12 @@ Thread *thread_idle(Cpu *cpu)
     t->rsp = t->stack_base - 0x100;
     truth_thread(t);
     thread_fields(t, 0);
-    list_init(t->obj + row[KTHREAD_THREAD_LIST_ENTRY]);
-    list_init(t->obj + row[ETHREAD_THREAD_LIST_ENTRY]);
+    if (config.idle_alone) {
+        list_init(t->obj + row[KTHREAD_THREAD_LIST_ENTRY]);
+        list_init(t->obj + row[ETHREAD_THREAD_LIST_ENTRY]);
+    } else {
+        thread_link(t);
+    }
     truth_thread_id(t, 0);
     state_set(t, ST_RUNNING);
     t->live = true;
@@ -439,11 +536,11 @@ uint64_t thread_name_place(const Thread *t)
     return names_va + (uint64_t)(t - threads) * NAME_BYTES;
 }
 
+/* No room for a NUL, and what the four bytes of padding held before. */
 static void name_block(uint64_t at, uint32_t bytes, uint64_t text)
 {
     put32(at + 4, 0x6d4e6854);          /* pool tag ThNm */
-    put64(at + POOL_HEADER, bytes | (uint64_t)(bytes + 2 > 0xfffe
-                                     ? 0xfffe : bytes + 2) << 16);
+    put64(at + POOL_HEADER, bytes | bytes << 16 | random64() << 32);
     put64(at + POOL_HEADER + 8, text);
 }
 

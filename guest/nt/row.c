@@ -160,3 +160,32 @@ void row_check(void)
         check_pairs(col);
     }
 }
+
+/*
+ * So many free bytes in the structure that holds a column, behind it or in
+ * front; aligned to their number.
+ */
+uint32_t row_gap(uint32_t col, uint32_t bytes)
+{
+    uint32_t size = group_size(col);
+    uint32_t low = column_group[col] == GROUP_KPRCB ? 0x40 : 0x18;
+
+    if (column_group[col] == GROUP_ETHREAD) {
+        size = row[KTHREAD_SIZE];
+    }
+    for (uint32_t at = (low + bytes - 1) / bytes * bytes; at + bytes <= size;
+         at += bytes) {
+        uint32_t other = 0;
+
+        while (other < COLUMNS
+               && (!has(other) || column_group[other] != column_group[col]
+                   || at + bytes <= row[other]
+                   || row[other] + (column_width[other] & 0x7fu) <= at)) {
+            other++;
+        }
+        if (other == COLUMNS) {
+            return at;
+        }
+    }
+    fail(EXIT_CONFIG, "strange: no room for one more field");
+}

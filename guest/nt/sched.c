@@ -126,9 +126,21 @@ static Thread *pick(Cpu *cpu)
     return t ? t : cpu->idle;
 }
 
+/*
+ * An idle thread's State stays Running while others run, and is Standby while
+ * NextThread is set.  The scheduler itself does not ask it.
+ */
+static void idle_state(const Cpu *cpu, uint8_t state)
+{
+    if (!config.idle_alone) {
+        field8(cpu->idle->obj, KTHREAD_STATE, state);
+    }
+}
+
 static void set_standby(Cpu *cpu, Thread *t)
 {
     cpu->standby = t;
+    idle_state(cpu, ST_STANDBY);
     state_set(t, ST_STANDBY);
     field32(t->obj, X_KTHREAD_NEXT_PROCESSOR, cpu->index);
     field64(cpu->prcb, KPRCB_NEXT_THREAD, t->obj);
@@ -235,10 +247,12 @@ static void swap_to(Cpu *cpu, Thread *to, uint8_t reason)
     Thread *from = cpu->current;
     uint64_t before, after;
 
+    cpu->leaving = cpu->leaving ? cpu->leaving : rdtsc();
     truth_switch_begin(cpu, from, to);
     if (cpu->standby == to) {
         cpu->standby = NULL;
         field64(cpu->prcb, KPRCB_NEXT_THREAD, 0);
+        idle_state(cpu, ST_RUNNING);
     }
     before = rdtsc();
     put64(cpu->prcb + row[KPRCB_CURRENT_THREAD], to->obj);
@@ -259,7 +273,9 @@ static void swap_to(Cpu *cpu, Thread *to, uint8_t reason)
     field32(to->obj, X_KTHREAD_NEXT_PROCESSOR, cpu->index);
     field8(to->obj, X_KTHREAD_RUNNING, 1);
     count_switch(cpu, to);
+    strange_switch(cpu, from, to);
     truth_switch_end(cpu, from, to, reason, before, after);
+    cpu->leaving = 0;
     if (to->attached != from->attached) {
         load_cr3(to->attached->dtb);
     }
@@ -315,16 +331,33 @@ void sleep(uint8_t wait_reason, uint32_t ticks)
     t->wake_tick = tick_count + 1 + (ticks % (WHEEL - 2));
     t->next = wheel[t->wake_tick % WHEEL];
     wheel[t->wake_tick % WHEEL] = t;
+    cpu->leaving = rdtsc();
     wait_reason_set(t, wait_reason);
     field32(t->obj, X_KTHREAD_WAIT_TIME, (uint32_t)tick_count);
+    wait_begin(t, wait_reason);
     state_set(t, ST_WAITING);
     swap_away(cpu, REASON_WAIT);
     unlock();
 }
 
+/* Lock held, interrupts off; wait_begin() was called.  Nobody wakes it. */
+void wait_for_ever(void)
+{
+    Cpu *cpu = this_cpu();
+    Thread *t = cpu->current;
+
+    t->wake_tick = 0;
+    cpu->leaving = rdtsc();
+    wait_reason_set(t, WR_USER_REQUEST);
+    field32(t->obj, X_KTHREAD_WAIT_TIME, (uint32_t)tick_count);
+    state_set(t, ST_WAITING);
+    swap_away(cpu, REASON_WAIT);
+    fail(EXIT_TRAP, "a wait for ever ended");
+}
+
 static void boost(Thread *t)
 {
-    if (t->base_priority < 15) {
+    if (t->base_priority && t->base_priority < 15) {
         int8_t p = t->base_priority + 2;
 
         priority_set(t, p > 15 ? 15 : p);
@@ -347,6 +380,7 @@ void wake(Thread *t)
         return;
     }
     *at = t->next;
+    wait_end(t);
     boost(t);
     make_ready(t, false);
 }
@@ -359,6 +393,7 @@ static void wake_sleepers(void)
     while (t) {
         Thread *next = t->next;
 
+        wait_end(t);
         boost(t);
         make_ready(t, false);
         t = next;
@@ -372,7 +407,9 @@ void thread_exit(void)
     irq_off();
     lock();
     cpu = this_cpu();
+    cpu->leaving = rdtsc();
     wait_reason_set(cpu->current, WR_TERMINATED);
+    time_thread_ends(cpu->current);
     thread_end_object(cpu->current);
     state_set(cpu->current, ST_TERMINATED);
     swap_away(cpu, REASON_EXIT);
@@ -394,8 +431,9 @@ void schedule_tick(void)
         put64(kuser_va + 0x08, tick_count * config.tick_us * 10);
         wake_sleepers();
         hostile_tick();
+        build_tick();
     }
-    if (t->idle) {
+    if (t->idle || cpu->nesting) {
         /* The idle loop looks for work when the interrupt is over. */
     } else if (cpu->standby) {
         swap_away(cpu, REASON_PREEMPT);
@@ -414,7 +452,7 @@ void schedule_ipi(void)
 
     lock();
     cpu = this_cpu();
-    if (cpu->standby && !cpu->current->idle) {
+    if (cpu->standby && !cpu->current->idle && !cpu->nesting) {
         swap_away(cpu, REASON_PREEMPT);
     }
     unlock();

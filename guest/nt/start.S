@@ -52,7 +52,11 @@ enter_world:
     .code64
 4:  jmp     *%r14
 
-/* The other CPUs, in the high half, on the stack kept for them. */
+/*
+ * The other CPUs, in the high half, on the stack kept for them.  Aligned, as
+ * whoever looks for the start block expects of this address.
+ */
+    .balign 16
     .globl ap_high
 ap_high:
     movl    $1, %eax

@@ -17,14 +17,18 @@ _Static_assert(offsetof(Frame, cs) == 144, "entry.S knows this offset");
 
 uint64_t idt_va;
 
-static void gate(uint32_t vector, char *plain, char *shadow)
+void gate_set(uint64_t idt, uint32_t vector, uint64_t to)
 {
-    uint64_t at = idt_va + vector * 16;
-    uint64_t to = (uint64_t)(config.kvas ? shadow : plain);
+    uint64_t at = idt + vector * 16;
 
     put64(at, (to & 0xffff) | SEL_KCODE << 16 | 0x8e00ULL << 32
           | (to >> 16 & 0xffff) << 48);
     put64(at + 8, to >> 32);
+}
+
+static void gate(uint32_t vector, char *plain, char *shadow)
+{
+    gate_set(idt_va, vector, (uint64_t)(config.kvas ? shadow : plain));
 }
 
 void traps_init(void)
@@ -65,6 +69,14 @@ void aps_start(void)
         return;
     }
     apic_write(APIC_SVR, 0x1ff);
+    for (uint32_t i = 1; odd(ODD_PARKED) && i < cpu_count; i++) {
+        apic_write(APIC_ICR + 0x10, i << 24);
+        apic_write(APIC_ICR, 0x4500);
+        apic_write(APIC_ICR, 0x4600 | LOW_STUB >> 12);
+    }
+    if (odd(ODD_PARKED)) {
+        return;
+    }
     apic_write(APIC_ICR, 0xc4500);      /* INIT to all others */
     apic_write(APIC_ICR, 0xc4600 | LOW_STUB >> 12);
 }
@@ -108,10 +120,13 @@ void trap_main(Frame *f)
     switch (f->vector) {
     case VEC_CLOCK:
         apic_write(APIC_EOI, 0);
+        time_tick(f);
+        time_load();
         schedule_tick();
         break;
     case VEC_IPI:
         apic_write(APIC_EOI, 0);
+        this_cpu()->interrupts++;
         schedule_ipi();
         break;
     case VEC_SYSCALL:

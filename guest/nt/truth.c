@@ -7,7 +7,8 @@
  */
 #include "nt.h"
 
-enum { CPU_AT = 0x2000, OBJECT_AT = 0x10000, RING_AT = 0x100000,
+enum { CPU_AT = 0x2000, INTERRUPT_AT = 0x4000, INTERRUPTS_MAX = 768,
+       INTERRUPT_BYTES = 64, OBJECT_AT = 0x10000, RING_AT = 0x100000,
        OBJECTS = 4096, ROW_AT = 0x800 };
 
 /* Offsets in the header. */
@@ -27,7 +28,8 @@ enum {
     H_SELF_MAP = 0x138, H_KUSER = 0x140, H_LIES = 0x148, H_SEED = 0x150,
     H_LOW_STUB = 0x158, H_DECOY_BELOW = 0x160, H_DECOY_DRIVER = 0x168,
     H_STRAY_KDBG = 0x170, H_KDBG_KIND = 0x178, H_COLUMNS = 0x180,
-    H_OBJECTS_USED = 0x188, H_SWITCH_STORED = 0x198,
+    H_OBJECTS_USED = 0x188, H_SWITCH_STORED = 0x198, H_WAITERS = 0x1a0,
+    H_INTERRUPT_PA = 0x1c0, H_INTERRUPTS = 0x1c8,
 };
 
 static uint64_t ring_va;
@@ -49,7 +51,7 @@ void truth_init(uint64_t boot_tsc)
     }
     mem_zero((void *)truth_va, 0x200);
     mem_zero((void *)(truth_va + CPU_AT), 128 * MAX_CPUS);
-    put32(truth_va + H_VERSION, 1);
+    put32(truth_va + H_VERSION, 2);
     put32(truth_va + H_SIZE, PAGE);
     h64(H_RING_PA, ring_pa);
     put32(truth_va + H_RING_ENTRIES, config.ring_entries);
@@ -58,6 +60,7 @@ void truth_init(uint64_t boot_tsc)
     put32(truth_va + H_OBJECTS, OBJECTS);
     put32(truth_va + H_OBJECT_SIZE, 128);
     h64(H_CPU_PA, TRUTH_BASE + CPU_AT);
+    h64(H_INTERRUPT_PA, TRUTH_BASE + INTERRUPT_AT);
     put32(truth_va + H_CPUS, cpu_count);
     put32(truth_va + H_CPU_SIZE, 128);
     h64(H_TAIL, ~0ULL);
@@ -162,6 +165,22 @@ void truth_process(Process *p)
     put32(at, p->serial);
 }
 
+/* The fields that a thread has for its name. */
+void truth_path(const Process *p, uint64_t string, uint64_t text,
+                uint32_t bytes)
+{
+    uint64_t at = object_at(p->truth);
+    uint32_t hash = 0x811c9dc5;
+
+    for (uint32_t i = 0; i < bytes; i++) {
+        hash = (hash ^ ((const uint8_t *)text)[i]) * 0x01000193;
+    }
+    put64(at + 72, string);
+    put64(at + 80, text);
+    put32(at + 88, bytes);
+    put32(at + 92, hash);
+}
+
 void truth_thread(Thread *t)
 {
     uint64_t at;
@@ -232,6 +251,59 @@ void truth_cpu_online(const Cpu *cpu)
     put64(cpu_at(cpu) + 80, 1);
 }
 
+void truth_tick(const Cpu *cpu, uint32_t kind)
+{
+    put64(cpu_at(cpu) + 88 + 8 * kind, cpu->ticks[kind]);
+}
+
+/* User ticks below, kernel ticks above: read in one piece. */
+void truth_thread_ticks(const Thread *t)
+{
+    put64(object_at(t->truth) + 96,
+          t->user_ticks | (uint64_t)t->kernel_ticks << 32);
+}
+
+void truth_ended_ticks(const Process *p)
+{
+    put64(object_at(p->truth) + 16,
+          p->user_ticks | (uint64_t)p->kernel_ticks << 32);
+}
+
+/* Entries of the threads of waits=deadlock, in the order of wait.c. */
+void truth_waiter(uint32_t index, uint32_t truth)
+{
+    put32(truth_va + H_WAITERS + 4 * index, truth + 1);
+}
+
+static void put_name(uint64_t at, const char *name)
+{
+    mem_zero((void *)at, 16);
+    mem_copy((void *)at, name, text_len(name));
+}
+
+/* In the order of vectors and of their rings. */
+void truth_interrupt(const InterruptTruth *from)
+{
+    uint64_t n = get64(truth_va + H_INTERRUPTS);
+    uint64_t at = truth_va + INTERRUPT_AT + n * INTERRUPT_BYTES;
+
+    if (n == INTERRUPTS_MAX) {
+        fail(EXIT_MACHINE, "too many interrupt objects");
+    }
+    put8(at, from->cpu);
+    put8(at + 1, from->vector);
+    put8(at + 2, from->irql);
+    put8(at + 3, from->mode);
+    put8(at + 4, from->flags);
+    put8(at + 5, from->message);
+    put64(at + 8, from->object);
+    put64(at + 16, from->routine);
+    put64(at + 24, from->base);
+    put_name(at + 32, from->name);
+    put_name(at + 48, from->owner);
+    h64(H_INTERRUPTS, n + 1);
+}
+
 /* Count at +16 differs from that at +24 while CurrentThread may be either. */
 void truth_switch_begin(Cpu *cpu, Thread *from, Thread *to)
 {
@@ -263,6 +335,14 @@ static void count_overwritten(uint64_t head)
     }
 }
 
+/* A time beside the store, in 1,024 ticks of the TSC, 0xffff: longer. */
+static uint64_t kiloticks(uint64_t from, uint64_t to)
+{
+    uint64_t n = ((to - from) >> 10) + 1;
+
+    return n < 0xffff ? n : 0xffff;
+}
+
 void truth_switch_end(Cpu *cpu, Thread *from, Thread *to, uint8_t reason,
                       uint64_t before, uint64_t after)
 {
@@ -280,8 +360,10 @@ void truth_switch_end(Cpu *cpu, Thread *from, Thread *to, uint8_t reason,
     put32(r + 48, (uint32_t)(after - before));
     put32(r + 52, cpu->index | reason << 8 | from->wait_reason << 16
           | (uint32_t)from->state << 24);
-    put32(r + 56, (uint8_t)to->priority | (uint8_t)from->priority << 8);
-    put32(r + 60, to->attached == to->process ? 0 : 1);
+    put32(r + 56, (uint8_t)to->priority | (uint8_t)from->priority << 8
+          | (uint32_t)kiloticks(cpu->leaving, before) << 16);
+    put32(r + 60, (to->attached == to->process ? 0 : 1)
+          | (uint32_t)kiloticks(after, rdtsc()) << 16);
     put64(r, head + 1);
     h64(H_HEAD, head + 1);
     put64(at + 48, get64(at + 48) + 1);

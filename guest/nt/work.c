@@ -246,6 +246,62 @@ static void namer(Thread *t)
     }
 }
 
+/* About so many milliseconds; how long exactly is no part of the story. */
+static void spin_ms(uint32_t ms)
+{
+    enum { TSC_PER_MS = 2500000 };
+    uint64_t begin = rdtsc();
+
+    while (rdtsc() - begin < (uint64_t)ms * TSC_PER_MS) {
+        asm volatile("pause");
+    }
+}
+
+static uint32_t ticks_of_ms(uint32_t ms)
+{
+    uint32_t ticks = (uint32_t)(ms * 1000 / config.tick_us);
+
+    return ticks ? ticks : 1;
+}
+
+/* A frame's work, then the wait for the next one. */
+static void game(Thread *t)
+{
+    for (;;) {
+        spin_ms(10 + below(t, 3));
+        sleep(WR_EXECUTIVE, ticks_of_ms(3));
+        irq_on();
+    }
+}
+
+static void scanner(Thread *t)
+{
+    for (;;) {
+        spin_ms(15 + below(t, 10));
+        sleep(WR_DELAY, ticks_of_ms(20 + below(t, 20)));
+        irq_on();
+    }
+}
+
+static void quiet(Thread *t)
+{
+    for (;;) {
+        spin_some(t);
+        sleep(some_wait_reason(t), ticks_of_ms(10 + below(t, 60)));
+        irq_on();
+    }
+}
+
+/* Pages to be zeroed come now and then; anybody else goes before it. */
+static void zero_page(Thread *t)
+{
+    for (;;) {
+        sleep(WR_FREE_PAGE, 8 + below(t, 40));
+        irq_on();
+        spin_some(t);
+    }
+}
+
 void worker_main(void)
 {
     Thread *t = self();
@@ -259,6 +315,24 @@ void worker_main(void)
         break;
     case KIND_NAMER:
         namer(t);
+        break;
+    case KIND_WAITER:
+        waiter(t);
+        break;
+    case KIND_GAME:
+        game(t);
+        break;
+    case KIND_SCANNER:
+        scanner(t);
+        break;
+    case KIND_QUIET:
+        quiet(t);
+        break;
+    case KIND_ZERO_PAGE:
+        zero_page(t);
+        break;
+    case KIND_SPINNER:
+        spinner();
         break;
     default:
         worker(t);

@@ -55,6 +55,26 @@ static void kuser_fill(void)
     }
     put32(k + 0x3c0, cpu_count);
     put8(k + 0x2d4, 0);
+    if (odd(ODD_SHARED_DATA)) {
+        put32(k + 0x26c, 5);
+        put32(k + 0x270, 2);
+        put32(k + 0x3c0, 0);
+    }
+}
+
+/*
+ * An enablement package gives the system another number, which is known once
+ * the registry is loaded; here, once a reader of the ground truth says so.
+ */
+void build_tick(void)
+{
+    if (!config.nt_build_late || !get64(truth_va + TRUTH_BUILD_GO)) {
+        return;
+    }
+    nt_build_number = 0xf0000000 | config.nt_build_late;
+    if (config.nt_build_late >= 10240) {
+        put32(kuser_va + 0x260, config.nt_build_late);
+    }
 }
 
 static void kpcr_place(Cpu *cpu)
@@ -116,6 +136,19 @@ static void shadow_cpu(Cpu *cpu)
                pool_pa(cpu->transition_top - PAGE), 1ULL << 63 | 2);
 }
 
+/* With gates of its own, where interrupt objects need them. */
+static void idt_place(Cpu *cpu)
+{
+    cpu->idt = idt_va;
+    if (cpu->index && interrupts_on()) {
+        cpu->idt = pool_pages(1);
+        mem_copy((void *)cpu->idt, (void *)idt_va, PAGE);
+        if (config.kvas) {
+            shadow_map(cpu->idt, pool_pa(cpu->idt), 1ULL << 63);
+        }
+    }
+}
+
 static void kpcr_fill(Cpu *cpu)
 {
     uint64_t state = cpu->prcb + row[X_KPRCB_PROCESSOR_STATE], cr4;
@@ -139,9 +172,11 @@ static void cpu_build(Cpu *cpu)
     kpcr_place(cpu);
     kpcr_fill(cpu);
     descriptors(cpu);
+    idt_place(cpu);
     if (config.kvas) {
         shadow_cpu(cpu);
     }
+    strange_cpu(cpu);
     cpu->idle = cpu->current = cpu->previous = thread_idle(cpu);
     put64(cpu->prcb + row[KPRCB_CURRENT_THREAD], cpu->idle->obj);
     put64(cpu->prcb + row[KPRCB_IDLE_THREAD], cpu->idle->obj);
@@ -175,18 +210,47 @@ static void idle_process_build(void)
     p->live = true;
 }
 
+/*
+ * A desktop on which something is wrong: a game renders frame after frame, and
+ * a virus scanner of a higher priority takes its vCPU away, again and again.
+ */
+static void desktop_threads(Process *const *made)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        thread_create(made[0], KIND_GAME, 10);
+    }
+    if (config.processes > 1) {
+        thread_create(made[1], KIND_SCANNER, 13);
+    }
+    for (uint32_t i = 0; i < config.threads && config.processes > 2; i++) {
+        thread_create(made[2 + i % (config.processes - 2)], KIND_QUIET,
+                      8 + i % 3);
+    }
+}
+
 static void user_processes(Process *system)
 {
-    static const char images[][16] = {
-        "smss.exe", "fifteen-chars.e", "a b\"'\\.exe", "csrss.exe",
-        "\xed\x95\x9c\xea\xb8\x80.exe", "svchost.exe", "tab\there\x01.ex",
-        "explorer.exe",
+    /* With image-names=bytes the second eight: CP949, then all kinds. */
+    static const char images[3][8][16] = {
+        { "smss.exe", "fifteen-chars.e", "a b\"'\\.exe", "csrss.exe",
+          "\xed\x95\x9c\xea\xb8\x80.exe", "svchost.exe",
+          "tab\there\x01.ex", "explorer.exe" },
+        { "\xb0\xe8\xbb\xea\xb1\xe2.exe", "row\r\n1,\x1b[31m.ex",
+          "\x80\x9b\xff\xfe\xc0\xaf\xed\xa0\x80\xf5\xf6\xf7\xf8\xf9\xfa",
+          "a\xc2\x9b" "1m\xe2\x80\xaegpj", "=1+1.exe", "</script>\"<b>&",
+          "\\xb0\xb0.exe", "\xb1\xe2\x7f\x08\x07.exe" },
+        { "game.exe", "MsMpEng.exe", "explorer.exe", "dwm.exe", "chrome.exe",
+          "svchost.exe", "lsass.exe", "csrss.exe" },
     };
     uint32_t users = config.threads * config.user_percent / 100;
     Process *made[8];
 
     for (uint32_t i = 0; i < config.processes; i++) {
-        made[i] = process_create(images[i], system, false);
+        made[i] = process_create(images[config.byte_names][i], system, false);
+    }
+    if (config.byte_names == NAMES_DESKTOP) {
+        desktop_threads(made);
+        return;
     }
     for (uint32_t i = 0; i < users; i++) {
         thread_create(made[i % config.processes], KIND_USER, 8 + i % 3);
@@ -196,11 +260,26 @@ static void user_processes(Process *system)
     }
 }
 
+/* As on every Windows: idle threads use System's memory, not their own. */
+static void idle_threads_attach(Process *system)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        Thread *t = cpus[i].idle;
+
+        t->attached = system;
+        field64(t->obj, KTHREAD_APCSTATE_PROCESS, system->obj);
+        field8(t->obj, X_KTHREAD_APC_STATE_INDEX, 1);
+    }
+}
+
 static void first_processes(void)
 {
-    Process *system = process_create("System", NULL, false);
+    Process *system = process_create(odd(ODD_SYSTEM_NAME) ? "Kernel"
+                                                          : "System",
+                                     NULL, false);
 
     ps_initial_system_process = system->obj;
+    idle_threads_attach(system);
     if (row_ids[config.row].build >= 10240) {
         process_create("Registry", system, true);
         process_create("MemCompression", system, true);
@@ -215,6 +294,13 @@ static void first_processes(void)
     if (config.names) {
         thread_create(system, KIND_NAMER, 9);
     }
+    if (config.waits) {
+        waits_threads(system);
+    }
+    if (!config.no_zero_page) {
+        thread_create(system, KIND_ZERO_PAGE, 0);
+    }
+    spin_build(system);
     for (uint32_t i = 0; i < MAX_THREADS; i++) {
         if (threads[i].live && !threads[i].idle) {
             make_ready(&threads[i], false);
@@ -246,7 +332,7 @@ static void cpu_registers(Cpu *cpu)
     d.at = cpu->desc;
     asm volatile("lgdt %0" : : "m"(d));
     d.limit = 0xfff;
-    d.at = idt_va;
+    d.at = cpu->idt;
     asm volatile("lidt %0" : : "m"(d));
     asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
                  : : "i"(SEL_KCODE) : "rax", "memory");
@@ -270,7 +356,7 @@ void cpu_begin(uint32_t index)
     cpu_registers(cpu);
     load_cr3(idle_process.dtb);
     if (!config.custom) {
-        put64(cpu->kpcr + 0x38, idt_va);        /* IdtBase */
+        put64(cpu->kpcr + 0x38, cpu->idt);      /* IdtBase */
     }
     apic_init();
     lock();
@@ -314,6 +400,7 @@ void world_main(void)
         }
     }
     objects_init();
+    waits_init();
     idle_process_build();
     for (uint32_t i = 0; i < cpu_count; i++) {
         cpus[i].index = i;
@@ -326,6 +413,10 @@ void world_main(void)
     kdbg_build();
     image_selftest();
     decoys_build();
+    interrupts_build();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        interrupts_cpu(&cpus[i]);
+    }
     low_stub_place();
     hostile_apply();
     aps_start();

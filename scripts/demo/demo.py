@@ -22,8 +22,10 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from qmp import Qmp, QmpError, start_qemu, stop_qemu  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '..', '..', 'tests', 'lib'))
+from qemu import Qemu  # noqa: E402
+from qmp import QmpError  # noqa: E402
 
 ENTRIES = 1048576       # ring slots: a whole boot fits
 KEEP = 20000            # newest events kept as JSON
@@ -125,8 +127,7 @@ def log_on(qmp, args, paths):
 def log_off(qmp, paths):
     """Take what the log holds, then turn it off."""
     with open(paths['json'], 'w', encoding='utf-8') as out:
-        json.dump(qmp.command('query-irq-log', {'max-entries': KEEP}), out,
-                  indent=1)
+        json.dump(qmp.newest('query-irq-log', KEEP), out, indent=1)
     qmp.command('irq-log-set', {'enable': False})
     status = qmp.command('query-irq-log-status')
     with open(paths['status'], 'w', encoding='utf-8') as out:
@@ -154,7 +155,7 @@ def why_stopped(qmp):
     return None
 
 
-def wait_for_boot(qmp, process, console, args, accel):
+def wait_for_boot(qmp, qemu, console, args, accel):
     """Until the guest has switched itself off; BootFailed if it will not."""
     begin = time.monotonic()
     bound = args.kvm_bound if accel == 'kvm' else args.tcg_bound
@@ -163,7 +164,7 @@ def wait_for_boot(qmp, process, console, args, accel):
     patience = 20 if accel == 'kvm' else 120
     while True:
         off = any(e['event'] == 'SHUTDOWN' for e in qmp.poll_events(0.2))
-        if process.poll() is not None:
+        if qemu.has_ended():
             raise BootFailed('QEMU ended during the boot')
         text = console.text()
         reason = why_stopped(qmp)
@@ -188,26 +189,23 @@ def boot(args, accel, paths, port):
     for name in ('console', 'log', 'ring', 'json', 'status', 'qmp'):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(paths[name])
-    with open(paths['errors'], 'wb') as errors:
-        process = start_qemu(qemu_arguments(args, accel, paths, port),
-                             stdout=errors, stderr=errors)
+    qemu = Qemu(qemu_arguments(args, accel, paths, port), paths['errors'])
     try:
-        qmp = Qmp(paths['qmp'], process)
+        qmp = qemu.qmp(paths['qmp'])
         logging = log_on(qmp, args, paths)
         qmp.command('x-exit-preconfig')
-        seconds = wait_for_boot(qmp, process, Console(paths['console']), args,
+        seconds = wait_for_boot(qmp, qemu, Console(paths['console']), args,
                                 accel)
         types = device_types(qmp)
         status = log_off(qmp, paths) if logging else None
         qmp.command('quit')
-        process.wait(30)
+        qemu.wait()
         return seconds, status, types
     except QmpError as error:
-        with open(paths['errors'], encoding='utf-8', errors='replace') as said:
-            last = said.read().strip().splitlines()[-1:]
+        last = qemu.messages().strip().splitlines()[-1:]
         raise BootFailed('; '.join([str(error)] + last)) from error
     finally:
-        stop_qemu(process)
+        qemu.stop()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(paths['qmp'])
 

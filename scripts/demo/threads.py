@@ -23,8 +23,10 @@ import time
 import unicodedata
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from qmp import Qmp, QmpError, start_qemu, stop_qemu  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '..', '..', 'tests', 'lib'))
+from qemu import Qemu  # noqa: E402
+from qmp import QmpError  # noqa: E402
 
 COLUMNS = 64            # of the timeline
 WINDOW_NS = 128_000_000
@@ -52,14 +54,14 @@ def qemu_arguments(args, accel, paths):
     ]
 
 
-def wait_until_active(qmp, process, seconds):
+def wait_until_active(qmp, qemu, seconds):
     deadline = time.monotonic() + seconds
     while True:
         status = qmp.command('query-windows-sched-trace-status')
         if status['state'] in ('active', 'degraded') and \
                 status['recorded'] > 50:
             return
-        if process.poll() is not None:
+        if qemu.has_ended():
             raise DemoFailed('QEMU ended')
         if time.monotonic() > deadline:
             raise DemoFailed(f"the trace is {status['state']} after "
@@ -72,29 +74,26 @@ def run_once(args, accel, paths):
     for name in ('ring', 'qmp', 'console'):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(paths[name])
-    with open(paths['errors'], 'wb') as errors:
-        process = start_qemu(qemu_arguments(args, accel, paths),
-                             stdout=errors, stderr=errors)
+    qemu = Qemu(qemu_arguments(args, accel, paths), paths['errors'])
     try:
-        qmp = Qmp(paths['qmp'], process)
+        qmp = qemu.qmp(paths['qmp'])
         qmp.command('irq-log-set', {'enable': True, 'text': False})
         qmp.command('windows-sched-trace-set', {
             'enable': True, 'poll-hz': args.hz, 'ring-file': paths['ring']})
         qmp.command('cont')
-        wait_until_active(qmp, process, 20)
+        wait_until_active(qmp, qemu, 20)
         time.sleep(args.seconds)
         status = qmp.command('query-windows-sched-trace-status')
-        entries = qmp.command('query-windows-sched-trace',
-                              {'max-entries': 100000})
+        entries = qmp.newest('query-windows-sched-trace', 100000)
         irqs = qmp.command('query-irq-log-status')
         qmp.command('windows-sched-trace-set', {'enable': False})
         qmp.command('quit')
-        process.wait(30)
+        qemu.wait()
         return entries, status, irqs
     except QmpError as error:
         raise DemoFailed(str(error)) from error
     finally:
-        stop_qemu(process)
+        qemu.stop()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(paths['qmp'])
 

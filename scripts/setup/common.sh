@@ -13,6 +13,7 @@ set -euo pipefail
 # otherwise, and QEMU's configure wants python and meson from one place.
 export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 export LC_ALL=C.UTF-8
+unset LANGUAGE
 unset CDPATH
 
 TOP=${VMSCOPE_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -225,4 +226,23 @@ binary_sources()
 own_tree_name()
 {
     printf 'own-%s' "$(printf '%s' "$QEMU_SRC" | sha256sum | cut -c1-8)"
+}
+
+# wanted_features - "NAME LIBRARY PACKAGE" of what the complete QEMU gets: the
+# table `features`, and what QEMU_CONFIGURE changes in it
+wanted_features()
+{
+    awk -v asked="${QEMU_CONFIGURE:-}" '
+        BEGIN {
+            n = split(asked, word, " ")
+            for (i = 1; i <= n; i++) {
+                if (match(word[i], /^--(en|dis)able-[a-z0-9-]+$/)) {
+                    name = word[i]
+                    sub(/^--[a-z]+-/, "", name)
+                    sign[name] = word[i] ~ /^--enable/ ? "+" : "-"
+                }
+            }
+        }
+        /^[+-]/ && ($2 in sign ? sign[$2] : $1) == "+" { print $2, $3, $4 }
+    ' "$(dirname "${BASH_SOURCE[0]}")/features"
 }

@@ -110,7 +110,7 @@ def test_pages_show_no_other_command():
     for page in pages():
         for word in re.findall(r'^(?:\$ |build/)*vmscope ([a-z]+)',
                                code(read(page)), re.MULTILINE):
-            if word not in commands():
+            if word not in commands() + ['help']:
                 wrong.append(f'{page}: vmscope {word}')
     nothing(wrong, 'no such command')
 

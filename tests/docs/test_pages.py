@@ -5,6 +5,7 @@ SPDX-License-Identifier: GPL-2.0-or-later
 
 import os
 import re
+import subprocess
 
 from common import FENCED, TOP, check, code, nothing, pages, read
 
@@ -18,6 +19,7 @@ KOREAN = {
     'docs/irq-log.md': 'docs/ko/irq-log.md',
     'docs/libvirt.md': 'docs/ko/libvirt.md',
     'docs/sched-trace.md': 'docs/ko/sched-trace.md',
+    'docs/slow.md': 'docs/ko/slow.md',
     'docs/tutorial.md': 'docs/ko/tutorial.md',
     'docs/tools/irqlog-analyze.md': 'docs/ko/irqlog-analyze.md',
     'docs/tools/vmscope.md': 'docs/ko/vmscope.md',
@@ -99,3 +101,37 @@ def test_no_folders_of_one_machine():
         wrong += [f'{page}: {found}' for found in re.findall(
             r'/(?:work|root|mnt)/[\w./-]*', read(page))]
     nothing(wrong, 'folders of somebody in particular')
+
+
+# Of a line that only a merge leaves; "=======" alone also underlines titles.
+MARK = re.compile(rb'^(<{7}|>{7}|\|{7})( |$)', re.MULTILINE)
+
+
+def tracked():
+    """All files of the repository; without git, all below the top."""
+    try:
+        listed = subprocess.run(['git', 'ls-files', '-z'], cwd=TOP,
+                                check=True, capture_output=True).stdout
+        return [os.fsdecode(name) for name in listed.split(b'\0') if name]
+    except (OSError, subprocess.CalledProcessError):
+        pass    # not installed, or this is no clone
+    return [os.path.relpath(os.path.join(folder, name), TOP)
+            for folder, folders, names in os.walk(TOP)
+            for name in names
+            if not os.path.relpath(folder, TOP).startswith('build')]
+
+
+def test_merge_marks():
+    """They once stood in a header, inside a comment, so it compiled."""
+    wrong, seen = [], 0
+    for name in tracked():
+        path = os.path.join(TOP, name)
+        if os.path.islink(path) or not os.path.isfile(path):
+            continue
+        seen += 1
+        with open(path, 'rb') as file:
+            mark = MARK.search(file.read())
+        if mark:
+            wrong.append(f'{name}: {mark[1].decode()}')
+    check(seen > 100, f'only {seen} files were found')
+    nothing(wrong, 'marks of a merge')

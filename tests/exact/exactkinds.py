@@ -32,7 +32,7 @@ def begin(run, **more):
 def run_each(run):
     """Every switch, in order, with both threads"""
     case = run.case
-    entries = max(65536, 4 * case.switches // case.cpus)
+    entries = max(1 << 18, 4 * case.switches // case.cpus)
     if not begin(run, entries=entries):
         return
     run.wait_fields()

@@ -163,7 +163,11 @@ def check_running(w, index):
     r.true(f"cpu{index}: current thread is no live object", bool(o))
     if not o:
         return
-    w.same(thread, "kthread_state", RUNNING, 1, f"cpu{index} current")
+    if o.idle:
+        check_idle_state(w, o, w.get(thread, "kthread_state", 1),
+                         f"cpu{index} current")
+    else:
+        w.same(thread, "kthread_state", RUNNING, 1, f"cpu{index} current")
     w.same(thread, "x_kthread_running", 1, 1, f"cpu{index} current")
     w.same(thread, "x_kthread_next_processor", index, 4, f"cpu{index}")
     nxt = w.get(prcb, "kprcb_next_thread")
@@ -234,7 +238,7 @@ def check_lists(w):
             and o.address != w.truth.idle_process}
     r.expect("processes in the list", sorted(found), sorted(want))
     r.true("System is not the first process", found[:1] == [system])
-    for process in found:
+    for process in found + [w.truth.idle_process]:
         kernel = [at - row["kthread_thread_list_entry"] for at in walk(
             w, process + row["kprocess_thread_list_head"])]
         executive = [at - row["ethread_thread_list_entry"] for at in walk(
@@ -242,10 +246,27 @@ def check_lists(w):
         r.expect("the two thread lists", kernel, executive)
         want = {o.address for o in w.objects.values()
                 if o.kind == THREAD and o.process == process
-                and not o.unlinked and not o.idle}
+                and not o.unlinked}
         r.expect("threads of a process", sorted(kernel), sorted(want))
         w.same(process, "x_eprocess_active_threads", len(kernel), 4)
     return found
+
+
+def check_path(w, o, who):
+    """SeAuditProcessCreationInfo: a pointer to a string, its text behind it"""
+    if not o.name:
+        return
+    r = w.report
+    at = w.row["eprocess_image_file_name"] + (
+        0xB0 if w.row.build < 9200 else 0x18)
+    r.expect(f"{who} pointer to its path", w.space.u64(o.address + at), o.name)
+    r.expect(f"{who} path length", w.space.u16(o.name), o.name_bytes)
+    if not o.name_bytes:
+        return
+    r.expect(f"{who} path text", w.space.u64(o.name + 8), o.name + 16)
+    text = w.space.read(o.text, o.name_bytes).decode("utf-16-le")
+    r.true(f"{who} path {text!r}", text.startswith("\\Device\\"))
+    r.note("paths compared")
 
 
 def check_process(w, o):
@@ -258,6 +279,7 @@ def check_process(w, o):
     w.same(a, "eprocess_inherited_from", o.tid, who=who)
     w.same(a, "eprocess_peb", o.teb, who=who)
     w.same(a, "x_eprocess_create_time", o.stack, who=who)
+    check_path(w, o, who)
     w.same(a, "x_eprocess_flags3", (1 if o.minimal else 0)
            | (1 << 12 if o.system else 0), 4, who)
     w.same(a, "x_eprocess_section_base", USER_CODE if o.teb else 0, who=who)
@@ -305,6 +327,7 @@ def check_name(w, o, who):
     r.note("thread names compared")
     r.expect(f"{who} name tag", w.space.read(string - 12, 4), b"ThNm")
     r.expect(f"{who} name length", w.space.u16(string), o.name_bytes)
+    r.expect(f"{who} name room", w.space.u16(string + 2), o.name_bytes)
     r.expect(f"{who} name buffer", w.space.u64(string + 8), o.text)
     if o.unreadable:
         r.true(f"{who}: paged-out name is there",
@@ -343,7 +366,8 @@ def check_thread(w, o):
     w.same(a, "ethread_start_address", o.extra, who=who)
     w.same(a, "ethread_win32_start_address", o.extra + (16 if o.user else 0),
            who=who)
-    w.same(a, "x_ethread_create_time", CREATE_TIME + o.serial, who=who)
+    w.same(a, "x_ethread_create_time", 0 if o.idle else CREATE_TIME + o.serial,
+           who=who)
     flags = (2 if o.user else 0x12) | (1 if o.unlinked else 0)
     w.same(a, "x_ethread_cross_thread_flags", flags, 4, who)
     w.same(a, "x_kthread_win32_thread", 0xFFFF900000000000 + o.serial * 0x1000
@@ -354,6 +378,15 @@ def check_thread(w, o):
     w.same(a, "x_kthread_misc_flags", 0x100 if o.user else 1 << bit, 4, who)
     check_moving(w, o, who)
     check_name(w, o, who)
+
+
+def check_idle_state(w, o, state, who):
+    """Running, whoever runs, and Standby while somebody is to come"""
+    prcb = next(c["kpcr"] for c in map(w.truth.cpu, range(len(w.regs)))
+                if c["idle"] == o.address) + w.row["kpcr_prcb"]
+    standby = w.get(prcb, "kprcb_next_thread") != 0
+    w.report.expect(f"{who} State of an idle thread", state,
+                    STANDBY if standby else RUNNING)
 
 
 def check_moving(w, o, who):
@@ -373,7 +406,9 @@ def check_moving(w, o, who):
     on_cpu = any(c["new"] == a for c in map(w.truth.cpu, range(cpus)))
     r.expect(f"{who} Running", w.get(a, "x_kthread_running", 1),
              1 if on_cpu else 0)
-    if not o.idle:
+    if o.idle:
+        check_idle_state(w, o, state, who)
+    else:
         r.expect(f"{who} State Running only on a CPU", state == RUNNING,
                  on_cpu)
     r.true(f"{who} priority", (0 if o.idle else w.get(
@@ -448,7 +483,7 @@ def check_ring(w):
     """The switch records tell one consistent story"""
     t, r = w.truth, w.report
     version, entries, _, cpus = t.shape()
-    r.expect("truth version", version, 1)
+    r.expect("truth version", version, 2)
     head = t.head
     records = t.switches()
     r.expect("overwritten records", t.overwritten, max(0, head - entries))

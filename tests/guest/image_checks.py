@@ -358,7 +358,8 @@ KDBG_FIELDS = {
     0x2BE: "kprcb_number", 0x2C0: "ethread_size", 0x2E0: "x_kpcr_size",
     0x2E2: "kpcr_self", 0x2E4: "kpcr_current_prcb", 0x2E6: "kpcr_prcb",
 }
-KDBG_SIZES = ((17763, 0x380), (14393, 0x368), (9200, 0x360), (0, 0x340))
+KDBG_SIZES = ((26100, 0x3A0), (17763, 0x380), (14393, 0x368), (9200, 0x360),
+              (0, 0x340))
 
 
 def check_fields(w, plain):
@@ -426,13 +427,13 @@ def check_kdbg(w, kind, image, search):
     r.expect("KdpDataBlockEncoded", w.space.u8(t.encoded_flag),
              1 if kind == "encoded" else 0)
     if kind == "plain":
-        check_fields(w, words[:0x380 // 8])
+        check_fields(w, words)
     elif kind == "encoded":
         ways = by_plaintext(words, t.image_va)
         r.expect("ways to decode", len(ways), 1)
         if ways:
             n = (ways[0][2] >> 32) // 8
-            check_fields(w, ways[0][:n] + [0] * (0x70 - n))
+            check_fields(w, ways[0][:n] + [0] * (0x78 - n))
             keyed = by_keys(words, t.never, t.always, t.encoded_flag)
             r.expect("both decodings agree", ways[0][:n], keyed[:n])
         check_decoder(w)
@@ -464,4 +465,5 @@ def check_low_stub(w):
     r.expect("low stubs", hits, [t.low_stub] if t.low_stub else [])
     for pa in hits:
         r.expect("low stub root", ram.u64(pa + 0xA0), t.root)
-        r.true("low stub entry", ram.u64(pa + 0x70) >> 43 == 0x1FFFFF)
+        r.true("low stub entry", ram.u64(pa + 0x70) & 0xFFFFF80000000003 ==
+               0xFFFFF80000000000)

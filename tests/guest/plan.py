@@ -134,7 +134,7 @@ REFUSALS = (
     ("tick-us=5", 35, "value out of range: 'tick-us'"),
     ("row=99", 35, "row number too large"),
     ("levels=5", 37, "this CPU has no LA57"),
-    ("hostile=list-loop+lame", 35, "no such lie 'lame'"),
+    ("hostile=list-loop+lame", 35, "no such name: 'lame'"),
     ("kthread_state=0x90", 35, "overlaps"),
     ("kthread_state=0xfff0", 35, "lies outside its structure"),
     ("kthread_state=absent", 35, "this column cannot be absent"),
@@ -153,7 +153,8 @@ def refusals(accel):
 
 def lies(every, accel):
     return [Case(f"{accel}/lie/{name}", "lie", accel,
-                 f"{every[-1].parameters()} kdbg=plain hostile={name}",
+                 f"{every[-1].parameters()} kdbg=plain hostile={name}"
+                 + " interrupts=on" * (name in LIES_ABOUT_INTERRUPTS),
                  every[-1], 2, lie=name, switches=40)
             for name in LIES]
 
@@ -291,6 +292,71 @@ def wild_roots(w):
     return 0x7FFFFFFFFFFFF000 in values and 0xFEE00000 in values
 
 
+# The newest row's; the second file of offsets is not read here.
+INTERRUPT_TIME, WAIT_LIST, WAIT_COUNT, WAIT_BLOCK = 0x8650, 0xD0, 0x24B, 0x140
+
+
+def times_lie(w):
+    return any(w.space.u32(w.truth.cpu(i)["prcb"] + INTERRUPT_TIME)
+               == 0xFFFFFFFF for i in range(len(w.regs)))
+
+
+def waits_lie(w):
+    for o in w.objects.values():
+        if o.kind != 2 or not w.space.u64(o.address + WAIT_LIST):
+            continue
+        thing = w.space.u64(o.address + WAIT_BLOCK + 0x20)
+        if w.space.u64(o.address + WAIT_LIST) != o.address + WAIT_BLOCK \
+                or w.space.u8(o.address + WAIT_COUNT) == 255 \
+                or thing == 0x8000123412341230 or mmio(w, thing) \
+                or w.space.u64(thing + 0x28) == o.address:
+            return True
+    return False
+
+
+# Where the newest row has its array of interrupt objects.
+INTERRUPT_OBJECT = 0x3900
+
+
+def slots(w):
+    """(CPU, vector, what the array has there) of all that are claimed"""
+    for cpu in range(len(w.regs)):
+        array = w.truth.cpu(cpu)["prcb"] + INTERRUPT_OBJECT
+        for vector in range(256):
+            at = w.space.u64(array + vector * 8)
+            if at:
+                yield cpu, vector, at
+
+
+def routine(w, at):
+    return w.space.u64(at + 0x20) or w.space.u64(at + 0x18)
+
+
+def ring_loops(w):
+    """The shared vector's third object leads to the second, or nowhere"""
+    for cpu, vector, at in slots(w):
+        second = w.space.u64(at + 8)
+        if vector == 0x81 and cpu == 0:
+            return w.space.u64(w.space.u64(second)) == second
+    return False
+
+
+def wrong_object(w):
+    return any(w.space.u32(at) & 0xFFFF == 19 for _, vector, at in slots(w)
+               if vector == 0x71)
+
+
+LIES_ABOUT_INTERRUPTS = {
+    "interrupt-loop": ring_loops,
+    "interrupt-wild": lambda w: any(
+        routine(w, at) == 0x8000123412341230 for _, vector, at in slots(w)
+        if vector == 0x91),
+    "interrupt-type": wrong_object,
+    "interrupt-array": lambda w: any(
+        mmio(w, at) for _, vector, at in slots(w) if vector == 0xB1),
+}
+
+
 def last_link(w):
     return links(w)[0][-1]
 
@@ -316,4 +382,7 @@ LIES = {
     "cid-lies": ids_lie,
     "current-wild": wild_current,
     "dtb-wild": wild_roots,
+    "time-lies": times_lie,
+    "wait-lies": waits_lie,
+    **LIES_ABOUT_INTERRUPTS,
 }

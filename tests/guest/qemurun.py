@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# One QEMU with the NT test guest: start, stop, go on, registers, end.  Talks
-# QMP and the gdb protocol over unix sockets in a directory of its own, and
-# kills by pid what it started.  What guest memory means is left to others.
+# One QEMU with the NT test guest: its command line, stop, go on, registers
+# by the gdb protocol, end; its sockets are in a directory of its own.  How a
+# QEMU is started, asked and ended is tests/lib's; what guest memory means is
+# left to others.
 
-import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+from qemu import Qemu                                       # noqa: E402
+from qmp import QmpError as QemuError                       # noqa: E402
+
 RUNNING = set()
-
-
-class QemuError(Exception):
-    pass
 
 
 def kill_all():
@@ -113,56 +112,27 @@ class Vm:
                 "-qmp", f"unix:{qmp},server=on,wait=off",
                 "-gdb", f"unix:{gdb},server=on,wait=off", *extra]
         self.args = args
-        self.errors = open(os.path.join(self.dir, "stderr"), "w+b")
         self.started = time.monotonic()
         try:
-            self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL,
-                                         stdout=self.errors,
-                                         stderr=self.errors)
+            self.qemu = Qemu(args, os.path.join(self.dir, "stderr"))
         except OSError:
-            self.errors.close()
             shutil.rmtree(self.dir, ignore_errors=True)
             raise
+        self.proc = self.qemu.process
         RUNNING.add(self)
         self.gdb = None
-        self.sock = None
+        self.monitor = None
         self.qmp_path, self.gdb_path = qmp, gdb
 
-    def connect(self, path, limit=20):
-        end = time.monotonic() + limit
-        while True:
-            sock = socket.socket(socket.AF_UNIX)
-            sock.settimeout(limit)
-            try:
-                sock.connect(path)
-                return sock
-            except OSError:
-                sock.close()
-                if self.proc.poll() is not None or time.monotonic() > end:
-                    raise QemuError(self.why()) from None
-                time.sleep(0.01)
-
-    def qmp_start(self):
-        self.sock = self.connect(self.qmp_path)
-        self.file = self.sock.makefile("rw", encoding="utf-8")
-        self.file.readline()
-        self.qmp("qmp_capabilities")
-
     def qmp(self, execute, **arguments):
-        if self.sock is None:
-            self.qmp_start()
-        self.file.write(json.dumps({"execute": execute,
-                                    "arguments": arguments}))
-        self.file.flush()
-        while True:
-            line = self.file.readline()
-            if not line:
-                raise QemuError(self.why())
-            answer = json.loads(line)
-            if "error" in answer:
-                raise QemuError(answer["error"]["desc"])
-            if "return" in answer:
-                return answer["return"]
+        try:
+            if self.monitor is None:
+                self.monitor = self.qemu.qmp(self.qmp_path)
+            return self.monitor.command(execute, arguments)
+        except QemuError as e:
+            if self.qemu.has_ended():
+                raise QemuError(f"{e}: {self.why()}") from None
+            raise
 
     def stop(self):
         self.qmp("stop")
@@ -173,7 +143,7 @@ class Vm:
     def registers(self, cpus):
         """Of each vCPU, of a stopped machine"""
         if self.gdb is None:
-            self.gdb = Gdb(self.connect(self.gdb_path))
+            self.gdb = Gdb(self.qemu.connect(self.gdb_path))
         regs = [self.gdb.registers(i) for i in range(cpus)]
         text = self.qmp("human-monitor-command",
                         **{"command-line": "info registers -a"})
@@ -183,10 +153,7 @@ class Vm:
         return regs
 
     def wait(self, limit):
-        try:
-            return self.proc.wait(limit)
-        except subprocess.TimeoutExpired:
-            return None
+        return self.qemu.wait(limit)
 
     def text(self):
         try:
@@ -196,22 +163,11 @@ class Vm:
             return ""
 
     def why(self):
-        self.errors.seek(0)
-        return (self.text() + self.errors.read().decode("latin-1")).strip()
+        return (self.text() + self.qemu.messages()).strip()
 
     def close(self):
         RUNNING.discard(self)
-        if self.proc.poll() is None:
-            self.proc.send_signal(signal.SIGTERM)
-            try:
-                self.proc.wait(2)
-            except subprocess.TimeoutExpired:
-                self.proc.kill()
-                self.proc.wait()
-        for sock in (self.sock, self.gdb.sock if self.gdb else None):
-            if sock:
-                sock.close()
-        self.errors.close()
+        self.qemu.stop(2)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):

@@ -18,9 +18,9 @@ HEADER = {
     "self_map": 0x138, "kuser": 0x140, "lies": 0x148, "seed": 0x150,
     "low_stub": 0x158, "decoy_below": 0x160, "decoy_driver": 0x168,
     "stray_kdbg": 0x170, "kdbg_kind": 0x178, "columns": 0x180,
-    "objects_used": 0x188,
+    "objects_used": 0x188, "interrupt_pa": 0x1C0, "interrupts_made": 0x1C8,
 }
-LOCK, ROW = 0x190, 0x800
+LOCK, WAITERS, ROW = 0x190, 0x1A0, 0x800
 PROCESS, THREAD = 1, 2
 REASONS = ("start", "quantum", "preempt", "yield", "wait", "exit",
            "idle-end")
@@ -42,6 +42,14 @@ class Object:
     unlinked = property(lambda s: bool(s.flags & 0x40))
     unreadable = property(lambda s: bool(s.flags & 0x80))
     live = property(lambda s: s.serial and not s.ended)
+    # (user, kernel): of a thread; of a process's threads that have ended.
+    ticks = property(lambda s: (s.dtb & 0xFFFFFFFF, s.dtb >> 32))
+    ended_ticks = property(lambda s: (s.process & 0xFFFFFFFF,
+                                      s.process >> 32))
+
+
+def ticks(kiloticks):
+    return None if kiloticks == 0xFFFF else kiloticks << 10
 
 
 class Switch:
@@ -49,8 +57,28 @@ class Switch:
         (self.seq, self.tsc, self.old, self.new, self.old_serial,
          self.new_serial, self.stamp, self.width, self.cpu, self.reason,
          self.wait_reason, self.old_state, self.new_priority,
-         self.old_priority, _, self.attached) = struct.unpack(
-             "<QQQQIIQIBBBBBBHI", raw)
+         self.old_priority, self._leaving, self.attached,
+         self._settling) = struct.unpack("<QQQQIIQIBBBBBBHHH", raw)
+
+    # In ticks; None: longer than the record can say.
+    leaving = property(lambda s: ticks(s._leaving))
+    settling = property(lambda s: ticks(s._settling))
+
+
+class Interrupt:
+    """An interrupt object of a CPU"""
+
+    def __init__(self, raw):
+        (self.cpu, self.vector, self.irql, self.mode, self.flags,
+         self.message, self.object, self.routine, self.base, name,
+         owner) = struct.unpack("<6B2xQQQ16s16s", raw)
+        self.name = name.rstrip(b"\0").decode()
+        self.owner = owner.rstrip(b"\0").decode()
+
+    shared = property(lambda s: bool(s.flags & 1))
+    by_message = property(lambda s: bool(s.flags & 2))
+    refused = property(lambda s: bool(s.flags & 4))
+    wild = property(lambda s: bool(s.flags & 8))
 
 
 class Truth:
@@ -66,6 +94,15 @@ class Truth:
     def locked(self):
         return self.ram.u32(BASE + LOCK) != 0
 
+    def cpu_at(self, index):
+        """Where a CPU's entry stands; its ticks begin at 88"""
+        return self.cpu_pa + 128 * index
+
+    def waiter(self, index):
+        """The id of a thread of waits=deadlock"""
+        entry = self.ram.u32(BASE + WAITERS + 4 * index) - 1
+        return self.ram.u64(self.object_pa + 128 * entry + 32)
+
     def shape(self):
         """(version, ring entries, ring entry size, cpus)"""
         return (self.ram.u32(BASE + 8), self.ram.u32(BASE + 0x28),
@@ -80,6 +117,13 @@ class Truth:
         raw = self.ram.read(self.object_pa, self.objects_used * size)
         out = [Object(raw[i:i + size]) for i in range(0, len(raw), size)]
         return [o for o in out if o.serial]
+
+    def interrupts(self):
+        """By CPU and vector, those that share one in their order"""
+        size = 64
+        raw = self.ram.read(self.interrupt_pa, self.interrupts_made * size)
+        return [Interrupt(raw[i:i + size])
+                for i in range(0, len(raw), size)]
 
     def cpu(self, index):
         raw = self.ram.read(self.cpu_pa + index * 128, 128)

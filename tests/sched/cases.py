@@ -48,6 +48,8 @@ class Case:
     lies: str = ""
     rom: str = ""
     filters: bool = False               # compare filtered queries too
+    outside: bool = False               # looked at from outside of QEMU
+    strange: str = ""                   # which strange kernel it is
 
 
 def guest(row, accel, cpus, number, **more):
@@ -116,7 +118,8 @@ def unknown(every, accels, full):
 
 
 def builds(every, accels, full):
-    """Enablement packages, builds nobody knows, five levels, large pages"""
+    """Enablement packages, builds nobody knows, five levels, large pages,
+    image names that are no ASCII"""
     by_build = {r.build: r for r in every}
     out = []
     for i, (build, shown, other) in enumerate((
@@ -129,6 +132,9 @@ def builds(every, accels, full):
         out.append(guest(by_build[build], accels[i % len(accels)], 2, i,
                          config=config, other_file=other,
                          group="builds", name=f"build {shown}"))
+    out.append(guest(by_build[19045], accels[0], 2, 3, group="builds",
+                     config="idle-thread=alone zero-page=off",
+                     name="idle threads in no list"))
     if "tcg" in accels:
         for i, row in enumerate(every if full else every[5::15]):
             out.append(guest(row, "tcg", 1 + i % 2, i, levels=5,
@@ -136,6 +142,10 @@ def builds(every, accels, full):
     for i, row in enumerate(every if full else every[8::13]):
         out.append(guest(row, accels[i % len(accels)], 1 + i % 2, i,
                          pages="large", group="large pages"))
+    for i, row in enumerate(every if full else every[10::25]):
+        out.append(guest(row, accels[i % len(accels)], 1 + i % 2, i,
+                         config="image-names=bytes processes=8",
+                         group="image names"))
     return out
 
 
@@ -258,9 +268,49 @@ def long_runs(every, accels, full):
     return out
 
 
+# Machines as people set them up: name, machine, MiB of RAM, CPUs, more words
+# ("kvm" or "tcg" in front: under that alone).  The first run every time, under
+# TCG, where no vCPU is held up by a busy host.
+MACHINES = (
+    ("6 GiB", "q35", 6144, 2, ()),
+    ("6 GiB below 1 GiB", "pc,max-ram-below-4g=1G", 6144, 1, ()),
+    ("room for 255", "q35", 64, 3, ("-smp", "maxcpus=255")),
+    ("6 GiB", "pc", 6144, 2, ()),
+    ("irqchip split", "q35,kernel-irqchip=split", 64, 2, ("kvm",)),
+    ("odd size", "q35", 2049, 1, ()),
+    ("odd size around the hole", "pc", 3585, 2, ()),
+    ("6 GiB, hole at 3.5", "pc,max-ram-below-4g=3584M", 6144, 2, ()),
+    ("dies", "q35", 64, 8, ("-smp", "sockets=2,dies=2,cores=2,threads=1")),
+    ("8 of 64", "q35", 64, 8, ("-smp", "maxcpus=64")),
+    ("locked memory", "q35", 64, 2, ("-overcommit", "mem-lock=on")),
+    ("IOMMU, interrupts too", "q35,kernel-irqchip=split", 64, 2,
+     ("kvm", "-device", "intel-iommu,intremap=on")),
+    ("IOMMU", "q35", 64, 2, ("tcg", "-device", "intel-iommu")),
+    ("balloon", "q35", 256, 2, ("-device", "virtio-balloon-pci")),
+)
+MACHINES_OF_EVERY_RUN = 3
+
+
+def machines(every, accels, full):
+    out = []
+    row = every[-1]
+    chosen = MACHINES if full else MACHINES[:MACHINES_OF_EVERY_RUN]
+    for name, machine, mib, cpus, words in chosen:
+        alone = words[0] if words and words[0] in ("kvm", "tcg") else None
+        wanted = [alone] if alone else accels if full else ["tcg"]
+        for accel in [a for a in accels if a in wanted]:
+            out.append(Case(
+                f"machine/{accel}/{machine.split(',')[0]}, {name}", "machine",
+                "trace", accel, config_of(row, kdbg="encoded"), row, cpus,
+                machine, ram_mib=mib, extra=words[1:] if alone else words,
+                poll_hz=2000))
+    return out
+
+
 def cases(every, accels, full):
     out = full_rows(every, accels) if full else quick_rows(every, accels)
     out += unknown(every, accels, full) + builds(every, accels, full)
     out += overrides(every, accels) + reboots(every, accels)
     out += hostile(every, accels, full) + long_runs(every, accels, full)
+    out += machines(every, accels, full)
     return out

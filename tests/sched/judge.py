@@ -7,15 +7,15 @@
 # vCPU's current one at that time, give or take the error of the clock fit
 # and SLACK_NS; and everything else must fit the object, by serial, that was
 # at that address then.  What an entry leaves out is counted, not a fault; and
-# so are the finer things that a switch changes a little later than
-# CurrentThread, as a vCPU may be held up right there.
+# so are the finer things that a switch changes a little earlier or later than
+# CurrentThread.  They are judged where, by the guest's account, no switch was
+# under way: a vCPU may be held up inside of one for as long as its host likes.
 
 import bisect
 import collections
 
 SLACK_NS = 3000
 STEADY_NS = 200_000         # how long nothing may move for the finer checks
-STEADY_KVM_NS = 3_000_000   # the same where a switch takes half a millisecond
 NAME_BYTES = 79
 IDENTITY = ("process-pointer", "unique-process-id", "unique-thread-id",
             "process-image")
@@ -27,7 +27,13 @@ EDGE = 2                    # switches per vCPU that may be off at the ends
 
 def image_text(raw):
     """15 bytes of ImageFileName as the contract shows them"""
-    return raw[:15].split(b"\0")[0].decode("utf-8", "replace")
+    return raw[:15].split(b"\0")[0].decode("utf-8", "backslashreplace")
+
+
+def image_bytes(raw):
+    """The same in hexadecimal, None where they are ASCII"""
+    name = raw[:15].split(b"\0")[0]
+    return None if name.isascii() else name.hex()
 
 
 def name_text(data):
@@ -63,8 +69,7 @@ class Result:
 
 
 class Judge:
-    def __init__(self, story, skip=(), steady_ns=STEADY_NS, whole_from=0,
-                 restarts=False):
+    def __init__(self, story, skip=(), whole_from=0, restarts=False):
         """
         @whole_from: the seq from which on nothing should be missing
         @restarts: a vCPU may be lost and found again; then nobody ran before
@@ -72,7 +77,6 @@ class Judge:
         self.restarts = restarts
         self.story, self.skip = story, set(skip)
         self.whole_from = whole_from
-        self.steady_ns = steady_ns
         self.tolerance = story.tolerance_ns + SLACK_NS
         self.result = Result()
         self.texts = {}
@@ -166,7 +170,13 @@ class Judge:
                 self.lacks(entry, key, not o.idle)
             elif entry[key] != value:
                 out.append((key, f"{key} {entry[key]!r}, is {value!r}"))
-        if entry.get("idle", False) != o.idle and "idle" not in self.skip:
+        if "process-image" in entry and "process-image" not in self.skip:
+            got = entry.get("process-image-bytes")
+            if got != image_bytes(o.image):
+                out.append(("process-image",
+                            f"process-image-bytes {got}, is {o.image!r}"))
+        if entry.get("idle", False) != o.idle and "idle" not in self.skip \
+                and not entry.get("idle-unknown"):
             out.append(("idle", f"idle {entry.get('idle')}, is {o.idle}"))
         if "thread-name" not in self.skip:
             out += self.name_faults(entry, life)
@@ -227,6 +237,8 @@ class Judge:
         if at is None or "attached-process" in self.skip:
             return []
         self.result.counts["attached"] += 1
+        if entry.get("idle"):
+            return [("attached", "an idle thread said to be attached")]
         if at == thread.process:
             return [("attached", "attached to its own process")]
         if any(life.object.kind == 1 and life.object.address == at
@@ -278,9 +290,11 @@ class Judge:
 
     def steady(self, cpu, entry, index):
         t = entry["timestamp-ns"]
-        return (cpu.end[index] + self.steady_ns < t
-                and (index + 1 == len(cpu.begin)
-                     or t + self.steady_ns < cpu.begin[index + 1]))
+        if index + 1 == len(cpu.leaving):   # it may be about to leave
+            return False
+        settled, leaving = cpu.settled[index], cpu.leaving[index + 1]
+        return (settled is not None and leaving is not None
+                and settled + STEADY_NS < t < leaving - STEADY_NS)
 
     def fine(self, entry, key, want):
         if key in entry and key not in self.skip:
@@ -296,7 +310,8 @@ class Judge:
         life = self.story.lives.get(record.new_serial)
         if life is None:
             return
-        self.fine(entry, "kthread-state", 2)
+        if not life.object.idle:        # Standby while somebody is to come
+            self.fine(entry, "kthread-state", 2)
         self.fine(entry, "priority", record.new_priority)
         if self.story.whole:
             self.fine(entry, "context-switches", record.nth)
@@ -311,7 +326,7 @@ class Judge:
         """Has that thread run again since it left, until then?"""
         for cpu in self.story.cpus:
             first = bisect.bisect_right(cpu.begin, left)
-            at = bisect.bisect_right(cpu.begin, t + self.steady_ns)
+            at = bisect.bisect_right(cpu.begin, t + STEADY_NS)
             if any(r.new_serial == serial for r in cpu.records[first:at]):
                 return True
         return False

@@ -27,7 +27,8 @@ LIED_ABOUT = {
                 "process-pointer", "attached-process"),
 }
 MISSING_SHARE = 0.02        # of entries that may lack a thing
-FINE_SHARE = 0.1            # of finer checks that may fail
+BLIND_SHARE = 0.2           # of entries we were too slow to judge; a busy host
+FINE_SHARE = 0.02           # of finer checks that may fail
 FINE_LEAST = 8              # a busy host holds vCPUs up inside switches
 
 
@@ -89,6 +90,9 @@ def wait_active(run, turned_on):
         status = t.wait_state({"active"}, ATTRIBUTION_S, lambda s:
                               not offsets.missing(s, run.row))
         now = time.monotonic()
+    if t.second:        # a KPCR that no register shows is searched for
+        status = t.wait_state({"active"}, more=lambda s: all(
+            v["known"] for v in s["vcpus"] if v["present"]))
     run.shown = status
     run.whole_from = status["recorded"] + 20
     run.measure("detection", active_ms=1000 * (first - since),
@@ -133,9 +137,7 @@ def attribute(run, seconds=None):
 
 def judge_entries(run, story, status):
     t, report = run.traced, run.report
-    steady = (judge.STEADY_KVM_NS if run.case.accel == "kvm"
-              else judge.STEADY_NS)
-    judging = judge.Judge(story, run.case.skip, steady, run.whole_from)
+    judging = judge.Judge(story, run.case.skip, run.whole_from)
     entries = within(story, t.entries)
     for entry in entries:
         judging.judge(entry)
@@ -187,7 +189,7 @@ def check_counts(run, result):
             report.true(f"{key} in {count} of {n} entries", count <= allowed)
     for key in ("objects not seen", "thread names not judged"):
         report.true(f"{key}: {result.counts[key]} of {n}",
-                    result.counts[key] <= allowed)
+                    result.counts[key] <= max(20, n * BLIND_SHARE))
     fine, misses = (result.counts[k] for k in ("fine checks", "fine misses"))
     report.true(f"{misses} of {fine} finer checks fail: " + ", ".join(
         f"{k[11:]} {v}" for k, v in result.counts.items()

@@ -130,8 +130,11 @@ def check_kernel(report, status, row, kdbg, case, truth):
     if not case.sources or "kdbg" in case.sources:
         report.expect("detection kdbg", found.get("kdbg"),
                       KDBG_WORDS[kdbg])
-    report.expect("detection kva-shadow", found.get("kva-shadow"),
-                  bool(flags & 1))
+    # A monitor does not tell LSTAR, and early in a boot there is no IDT yet:
+    # then nothing is said inside of QEMU.
+    if not case.outside and "kva-shadow" in found:
+        report.expect("detection kva-shadow", found.get("kva-shadow"),
+                      bool(flags & 1))
     report.expect("detection levels", found.get("levels"),
                   5 if flags & 2 else 4)
 

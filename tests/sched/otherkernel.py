@@ -9,7 +9,8 @@ import struct
 import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SIZE, AT, VECTOR = 0x20000, 0x1F400, 0x1FFF0
+SIZE = 0x20000
+AT, VECTOR = -0xC00, -0x10      # from the end, which is that of 4 GiB
 RAM_FLAG, FLAG_NT = 0x600, b"NT"
 
 
@@ -39,7 +40,7 @@ def in_front(nt_rom, path, scratch):
         rom = bytearray(f.read())
     code = assembled(scratch)
     room = rom[AT:VECTOR]
-    if len(rom) != SIZE or any(room) or len(code) > len(room):
+    if any(room) or len(code) > len(room):
         raise ValueError("no room for another kernel in the ROM")
     if rom[VECTOR:VECTOR + 3] != b"\xe9" + struct.pack(
             "<H", (0xF000 - 0xFFF3) & 0xFFFF):

@@ -41,7 +41,8 @@ def switch(seq, cpu, at, old, new, **more):
     return types.SimpleNamespace(
         seq=seq, cpu=cpu, tsc=at, width=100, old=old[0], old_serial=old[1],
         new=new[0], new_serial=new[1], wait_reason=more.get("reason", 7),
-        new_priority=more.get("priority", 9))
+        new_priority=more.get("priority", 9), leaving=more.get("leaving", 0),
+        settling=more.get("settling", 0))
 
 
 IDLE0, IDLE1 = (0x1000, 1), (0x2000, 2)
@@ -49,8 +50,11 @@ A, B, C = (0x3000, 3), (0x4000, 4), (0x5000, 5)
 REUSED = (0x4000, 6)                    # B's memory, another thread
 
 
-def story():
-    """Two CPUs; a switch each 10 ms.  B ends and its memory is used again"""
+def story(slow=None):
+    """
+    Two CPUs; a switch each 10 ms.  B ends and its memory is used again.
+    @slow: what is said of how long each switch was under way
+    """
     s = Story(2)
     for o in (thing(1, 2, 0x1000, IDLE_P, 0, 0, b"Idle", idle=True),
               thing(2, 2, 0x2000, IDLE_P, 0, 0, b"Idle", idle=True),
@@ -76,7 +80,7 @@ def story():
             if n < len(turns):
                 seq += 1
                 s.add_record(switch(seq, cpu, n * 10 * MS + cpu * 5 * MS,
-                                    turns[n - 1], turns[n]))
+                                    turns[n - 1], turns[n], **(slow or {})))
     s.set_clock(FlatClock())
     return s
 
@@ -91,6 +95,8 @@ def entry(s, seq, cpu, index, late=MS, last=None):
          "process-image": judge.image_text(o.image), "kthread-state": 2,
          "state-name": "Running", "priority": record.new_priority,
          "origin": "poll", "missed": 0}
+    if judge.image_bytes(o.image):
+        e["process-image-bytes"] = judge.image_bytes(o.image)
     if o.idle:
         e["idle"] = True
     if o.name:
@@ -197,6 +203,8 @@ WRONG = (
     ("wrong pid", "unique-process-id", setter(0x3000, unique_process_id=12)),
     ("wrong tid", "unique-thread-id", setter(0x3000, unique_thread_id=8)),
     ("wrong image", "process-image", setter(0x3000, process_image="one.ex")),
+    ("bytes of ASCII", "process-image",
+     setter(0x3000, process_image_bytes="6f6e652e657865")),
     ("wrong process", "process-pointer", setter(0x3000, process_pointer=P2)),
     ("wrong thread", "thread", setter(0x3000, thread_pointer=0x5000)),
     ("thread of nobody", "thread", setter(0x3000, thread_pointer=0x7770)),
@@ -217,6 +225,8 @@ WRONG = (
     ("out of order", "order", backwards),
     ("attached to no process", "attached",
      setter(0x3000, attached_process=0x3000)),
+    ("an idle thread attached", "attached",
+     setter(0x1000, attached_process=P1)),
     ("attached to its own", "attached", setter(0x3000, attached_process=P1)),
     ("no such state", "state", setter(0x3000, kthread_state=55)),
     ("wrong state name", "state", setter(0x3000, state_name="Waiting")),
@@ -241,7 +251,7 @@ def test_judge(check):
     check("right entries are right", not result.faults, result.faults)
     check("threads in used memory are counted",
           result.counts["reused"] == 2, result.counts)
-    check("finer checks are made", result.counts["fine checks"] > 20
+    check("finer checks are made", result.counts["fine checks"] > 15
           and not result.counts["fine misses"], result.counts)
     for name, kind, change in WRONG:
         bad = copy.deepcopy(good)
@@ -253,6 +263,17 @@ def test_judge(check):
         change(bad)
         result = judged(s, bad)
         check(name, result.counts["fine misses"], result.counts)
+    for name, slow in (("settling", dict(settling=2 * MS)),
+                       ("settling for long", dict(settling=None)),
+                       ("leaving for long", dict(leaving=None))):
+        s = story(slow)
+        bad = perfect(s)
+        for e in bad:
+            e["kthread-state"], e["state-name"] = 5, "Waiting"
+        result = judged(s, bad)
+        check(f"held up while {name}", not result.faults
+              and not result.counts["fine misses"], result.counts)
+    s = story()
     again = copy.deepcopy(good)
     twice(again)
     again[find(again, 0x3000) + 1].pop("previous-thread-pointer", None)

@@ -52,7 +52,11 @@ class CpuStory:
 
     def __init__(self):
         self.records = []
-        self.begin, self.end = [], []       # host ns, once the clock is known
+        # host ns, once the clock is known; begin and end of the store
+        self.begin, self.end = [], []
+        # when the old thread's fields begin to change, and when the new
+        # one's are all there; None: so long that it cannot be told
+        self.leaving, self.settled = [], []
         self.under_way = None               # new thread of a cut-off switch
 
     def in_force(self, low, high):
@@ -113,6 +117,12 @@ class Story:
         for cpu in self.cpus:
             cpu.begin = [fit.host_ns(r.tsc) for r in cpu.records]
             cpu.end = [fit.host_ns(r.tsc + r.width) for r in cpu.records]
+            cpu.leaving = [None if r.leaving is None
+                           else fit.host_ns(r.tsc - r.leaving)
+                           for r in cpu.records]
+            cpu.settled = [None if r.settling is None
+                           else fit.host_ns(r.tsc + r.width + r.settling)
+                           for r in cpu.records]
 
     def count(self):
         return sum(len(cpu.records) for cpu in self.cpus)

@@ -125,9 +125,24 @@ def hostile(rows):
                  lines)
 
 
+def strange_kernels(rows):
+    """Kernel by kernel and set by set: what was found, and what is wrong"""
+    lines = []
+    for (kernel, sources), mine in groups(rows, "kernel", "sources"):
+        found = [r["found"] for r in mine]
+        least, most = min(found), max(found)
+        lines.append((kernel, sources, len(mine),
+                      sum(r["state"] == "active" for r in mine),
+                      most if least == most else f"{least} to {most}",
+                      total(mine, "wrong"), total(mine, "entries")))
+    return table("strange kernels: fields found, fields wrong",
+                 ("", "sources", "runs", "active", "found", "wrong",
+                  "entries"), lines)
+
+
 TABLES = {"attribution": attribution, "share": shares,
           "detection": detection, "hook": hook, "sources": sources,
-          "hostile": hostile}
+          "hostile": hostile, "strange": strange_kernels}
 
 
 def all_tables(measured):

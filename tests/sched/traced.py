@@ -4,8 +4,9 @@
 # page through the entries while the truth is recorded, end.  Bounds every
 # wait.  What an answer should be is left to others.
 
+import json
 import os
-import re
+import subprocess
 import time
 
 import checks
@@ -15,11 +16,56 @@ from guestram import Ram
 from story import Recorder, StoryError
 from truth import BASE, Truth
 
-SANITIZER = re.compile(r"runtime error:|(Address|Thread|Leak)Sanitizer")
-BOOT_S, STATE_S, ANSWER_S = 20, 20, 30     # beyond that it hangs
+BOOT_S, STATE_S, ANSWER_S = 60, 60, 60     # beyond that it hangs
 FIT_S = 10
 PAGE = 20000
 LOOKS = ("samples-exit", "samples-poll", "samples-exact")
+
+
+SERVED = ("windows-sched-trace-set", "query-windows-sched-trace",
+          "query-windows-sched-trace-status")
+
+
+class Outside:
+    """The trace's commands, of a QEMU that is looked at from outside"""
+
+    def __init__(self, program, path, words):
+        self.proc = subprocess.Popen(
+            [program, path, *words], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, encoding="utf-8")
+
+    def qmp(self, execute, **arguments):
+        self.proc.stdin.write(json.dumps({"execute": execute,
+                                          "arguments": arguments}) + "\n")
+        self.proc.stdin.flush()
+        line = self.proc.stdout.readline()
+        if not line:
+            raise qemurun.QemuError("attach-answer ended "
+                                    f"({self.proc.wait(10)})")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise qemurun.QemuError(answer["error"]["desc"])
+        return unsigned(answer["return"])
+
+    def close(self):
+        self.proc.stdin.close()
+        try:
+            self.proc.wait(10)
+        except subprocess.TimeoutExpired:
+            self.proc.kill()
+            self.proc.wait()
+        self.proc.stdout.close()
+
+
+def unsigned(value):
+    """Addresses come as the negative numbers with the same 64 bits"""
+    if isinstance(value, dict):
+        return {k: unsigned(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [unsigned(v) for v in value]
+    if type(value) is int and value < -(1 << 31):
+        return value + (1 << 64)
+    return value
 
 
 class Traced:
@@ -37,6 +83,10 @@ class Traced:
                 f.write(case.again)
             extra += ["-fw_cfg",
                       f"name=opt/vmscope/nt-config-again,file={self.again}"]
+        self.outside, self.second = None, None
+        if getattr(options, "attach", None):
+            self.second = f"{options.scratch}/qmp-{os.getpid()}"
+            extra += ["-qmp", f"unix:{self.second},server=on,wait=off"]
         self.vm = qemurun.Vm(options.qemu, case.rom or options.rom,
                              case.config, case.accel, case.cpus,
                              case.machine, case.cpu, case.ram_mib, extra)
@@ -51,12 +101,25 @@ class Traced:
     def qmp(self, command, **arguments):
         """A command with dashes in its arguments; how long it took"""
         start = time.monotonic()
-        answer = self.vm.qmp(command, **{k.replace("_", "-"): v for k, v in
+        answer = self.asked(command).qmp(command, **{k.replace("_", "-"): v for k, v in
                                          arguments.items()})
         took = time.monotonic() - start
         if took > self.slowest[1]:
             self.slowest = (command, took)
         return answer
+
+    def asked(self, command):
+        """Who answers that: QEMU, or a program beside it"""
+        if not self.second or command not in SERVED:
+            return self.vm
+        if not self.outside:
+            self.vm.qmp("query-name")       # it is up then
+            blind = "blind" in self.options.attach_words
+            self.outside = Outside(
+                self.options.attach,
+                f"pid={self.vm.proc.pid}" if blind else self.second,
+                [w for w in self.options.attach_words if w != "blind"])
+        return self.outside
 
     def trace_on(self, **more):
         arguments = {"enable": True, "poll-hz": self.case.poll_hz, **more}
@@ -100,7 +163,8 @@ class Traced:
         """Never a wrong offset, not for a moment"""
         if self.case.row and not self.case.lies and self.open_ram() \
                 and self.truth.ready() \
-                and status.get("kernel-base") == self.truth.image_va:
+                and status.get("kernel-base") == self.truth.image_va \
+                and "offsets" in status:
             for text in offsets.wrong_values(status, self.case.row,
                                              self.case.overrides):
                 self.report.true(text, False)
@@ -151,7 +215,8 @@ class Traced:
 
     def page(self):
         """Entries since the last page"""
-        while True:
+        until = self.qmp("query-windows-sched-trace-status")["recorded"]
+        while self.after < until:
             got = self.qmp("query-windows-sched-trace", after=self.after,
                            max_entries=PAGE)
             if not got:
@@ -162,8 +227,6 @@ class Traced:
             # Two vCPUs may take number and time in different orders.
             self.entries += sorted(got, key=lambda e: e["seq"])
             self.after = max(e["seq"] for e in got)
-            if len(got) < PAGE:
-                return
 
     def begin_story(self, row):
         """From here on the truth is recorded, by pump()"""
@@ -200,23 +263,25 @@ class Traced:
         return recorder.close()
 
     def ring(self, **filters):
-        """All that is in the ring, as one answer"""
-        return self.qmp("query-windows-sched-trace", max_entries=100000,
-                        **filters)
+        """All that is in the ring, in order of time"""
+        entries, after = [], 0
+        while True:
+            got = self.qmp("query-windows-sched-trace", max_entries=PAGE,
+                           after=after, **filters)
+            if not got:
+                return sorted(entries, key=lambda e: (e["timestamp-ns"],
+                                                      e["seq"]))
+            entries += got
+            after = max(e["seq"] for e in got)
 
     # The end
 
     def errors(self):
-        try:
-            with open(os.path.join(self.vm.dir, "stderr"),
-                      encoding="utf-8", errors="replace") as f:
-                return f.read()
-        except OSError:
-            return ""
+        return self.vm.qemu.messages()
 
     def sanitizer_lines(self):
-        return ["sanitizer: " + line for line in self.errors().splitlines()
-                if SANITIZER.search(line)]
+        return ["sanitizer: " + line
+                for line in self.vm.qemu.sanitizer_lines()]
 
     def quit(self):
         """An orderly end, and what a sanitizer has to say"""
@@ -235,7 +300,11 @@ class Traced:
                          took <= ANSWER_S * self.slow)
 
     def close(self):
+        if self.outside:
+            self.outside.close()
         self.vm.close()
+        if self.second and os.path.exists(self.second):
+            os.unlink(self.second)
         if self.ram:
             self.ram.close()
         if self.again:

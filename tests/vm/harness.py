@@ -7,8 +7,8 @@ SPDX-License-Identifier: GPL-2.0-or-later
 """
 
 import contextlib
+import functools
 import os
-import re
 import shutil
 import socket
 import struct
@@ -19,8 +19,10 @@ import threading
 import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
-sys.path.insert(0, os.path.join(TOP, 'scripts', 'demo'))
-from qmp import Qmp, QmpError, start_qemu, stop_qemu  # noqa: E402
+sys.path.insert(0, os.path.join(TOP, 'tests', 'lib'))
+from qemu import Qemu  # noqa: E402
+from qmp import Qmp, QmpError  # noqa: E402,F401
+from runner import Skip, full  # noqa: E402,F401
 
 BUILD = os.environ.get('VMSCOPE_BUILD', os.path.join(TOP, 'build'))
 QEMU = os.environ.get('VMSCOPE_QEMU',
@@ -29,14 +31,8 @@ ANALYZE = os.environ.get(
     'IRQLOG_ANALYZE', os.path.join(BUILD, 'core', 'tools', 'irqlog-analyze',
                                    'irqlog-analyze'))
 
-SANITIZER = re.compile(r'runtime error:|(Address|Thread|Leak)Sanitizer')
-
 _machines = []
 _folders = []
-
-
-class Skip(Exception):
-    """This test cannot run here; says why."""
 
 
 def folder():
@@ -51,8 +47,7 @@ def clean_up():
     reports = []
     for machine in _machines:
         machine.stop()
-        reports += [line for line in machine.stderr().splitlines()
-                    if SANITIZER.search(line)]
+        reports += machine.qemu.sanitizer_lines()
     _machines.clear()
     for path in _folders:
         shutil.rmtree(path, ignore_errors=True)
@@ -68,12 +63,12 @@ class Qtest:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)
         self._listener.listen(1)
-        self._listener.settimeout(30)
+        self._listener.settimeout(120)
         self._buffer = b''
 
     def accept(self):
         self._socket, _ = self._listener.accept()
-        self._socket.settimeout(30)
+        self._socket.settimeout(120)
         self._listener.close()
 
     def command(self, text):
@@ -117,11 +112,12 @@ class Machine:
     """One QEMU.  TCG unless the arguments name an accelerator."""
 
     def __init__(self, *arguments, qtest=False, oob=False, monitors=1,
-                 pass_fds=()):
+                 pass_fds=(), qemu=None):
         self.folder = folder()
         _machines.append(self)
         self.qmps = []
-        command = [QEMU, '-display', 'none', '-nodefaults', '-no-user-config']
+        command = [qemu or QEMU, '-display', 'none', '-nodefaults',
+                   '-no-user-config']
         if '-accel' not in arguments:
             command += ['-accel', 'qtest' if qtest else 'tcg']
         sockets = [self.path(f'qmp{i}') for i in range(monitors)]
@@ -130,22 +126,20 @@ class Machine:
         if qtest:
             self.qtest = Qtest(self.path('qtest'))
             command += ['-qtest', f'unix:{self.path("qtest")}']
-        self.errors = open(self.path('stderr'), 'wb')
-        self.process = start_qemu(command + list(arguments),
-                                  stderr=self.errors, stdout=self.errors,
-                                  pass_fds=pass_fds)
+        self.qemu = Qemu(command + list(arguments), self.path('stderr'),
+                         pass_fds=pass_fds)
+        self.process = self.qemu.process
         if qtest:
             self.qtest.accept()
         for path in sockets:
-            self.qmps.append(Qmp(path, self.process,
-                                 **({'oob': True} if oob else {})))
+            self.qmps.append(self.qemu.qmp(path, oob=oob))
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
     @property
     def pid(self):
-        return self.process.pid
+        return self.qemu.pid
 
     def cmd(self, name, _monitor=0, **arguments):
         """A QMP command; in arguments, underscores stand for dashes."""
@@ -165,24 +159,18 @@ class Machine:
         raise AssertionError(f'{name} {arguments} was accepted')
 
     def stderr(self):
-        with open(self.path('stderr'), encoding='utf-8',
-                  errors='replace') as errors:
-            return errors.read()
+        return self.qemu.messages()
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
+        self.qemu.kill()
 
     def quit(self):
         """An orderly end; returns the exit code."""
         self.cmd('quit')
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def stop(self):
-        for qmp in self.qmps:
-            qmp.close()
-        stop_qemu(self.process)
-        self.errors.close()
+        self.qemu.stop()
 
 
 def read_all(machine, **filters):
@@ -230,7 +218,17 @@ def analyze(*arguments):
             done.stderr.decode(errors='replace'))
 
 
-def wait_for(what, condition, seconds=30):
+@functools.lru_cache(None)
+def has_option(name):
+    """Was this QEMU built with a command line option (of those in groups)?"""
+    machine = Machine('-M', 'none')
+    options = {option['option']
+               for option in machine.cmd('query-command-line-options')}
+    machine.quit()
+    return name in options
+
+
+def wait_for(what, condition, seconds=120):
     """Poll until a condition holds; fails with its name."""
     deadline = time.monotonic() + seconds
     while not condition():

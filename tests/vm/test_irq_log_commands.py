@@ -36,7 +36,7 @@ def test_never_enabled():
 
 def test_entry_members():
     machine = boot_logged(text=False, backtrace=2)
-    entries = machine.cmd('query-irq-log', max_entries=5000)
+    entries = machine.cmd('query-irq-log', max_entries=1000)
     for entry in entries:
         assert {'seq', 'timestamp-ns', 'level', 'irq-line', 'kind', 'path',
                 'host-tid', 'thread-name', 'caller-addr',
@@ -105,6 +105,51 @@ def test_paging_and_newest():
     assert machine.cmd('query-irq-log', max_entries=0) == []
 
 
+def reply_of(machine, execute='execute', **arguments):
+    """The bytes of a reply, and what is in it."""
+    sock = machine.qmps[0]._socket
+    sock.sendall(json.dumps({
+        execute: 'query-irq-log', 'id': 1, 'arguments': {
+            key.replace('_', '-'): value for key, value in arguments.items()}
+        }).encode() + b'\n')
+    data = bytearray()
+    while not data.endswith(b'\n'):
+        data += sock.recv(1 << 20)
+    return len(data), json.loads(data)['return']
+
+
+def test_replies_are_pages():
+    """However many are asked for: libvirt and virsh must be able to read it."""
+    machine = Machine(*BIOS, '-device', 'virtio-net-pci', oob=True)
+    machine.cmd('irq-log-set', enable=True, text=False, entries=1 << 17,
+                backtrace=16)
+    wait_for('20,000 events', lambda: machine.cmd(
+        'query-irq-log-status')['recorded'] > 20000, 120)
+    machine.cmd('irq-log-set', enable=False)
+    newest = machine.cmd('query-irq-log', max_entries=1)[0]['seq']
+    for execute, most in (('execute', 1000), ('exec-oob', 100000)):
+        size, last = reply_of(machine, execute, max_entries=100000)
+        assert size < 2 << 20 and len(last) <= most, (size, len(last))
+        assert last[-1]['seq'] == newest
+        after = newest - 10000
+        seqs, pages = [], 0
+        while True:
+            size, page = reply_of(machine, execute, max_entries=100000,
+                                  after=after)
+            if not page:
+                break
+            assert size < 2 << 20 and len(page) <= most, (size, len(page))
+            seqs += [entry['seq'] for entry in page]
+            after = max(entry['seq'] for entry in page)
+            pages += 1
+        assert sorted(seqs) == list(range(newest - 9999, newest + 1))
+        assert pages < 30, pages
+    assert len(page) == 0
+    shown = machine.hmp('info irq-log -n 2500').splitlines()
+    assert len(shown) == 2501, len(shown)
+    assert 'more than' in machine.hmp('info irq-log -n 100001')
+
+
 def test_ring_overwrites():
     machine = boot_logged(text=False, entries=100)
     machine.cmd('irq-log-set', enable=False)
@@ -117,7 +162,9 @@ def test_ring_overwrites():
 
 def test_fresh_ring_when_enabled_again():
     machine = boot_logged(text=False)
-    machine.cmd('irq-log-set', enable=True, entries=64)     # no error, no-op
+    machine.cmd('irq-log-set', enable=True)         # no error, no-op
+    text = machine.refused('irq-log-set', enable=True, entries=64)
+    assert 'entries 65536' in text and 'entries 64' in text, text
     assert machine.cmd('query-irq-log-status')['entries'] == 65536
     machine.cmd('irq-log-set', enable=False)
     machine.cmd('irq-log-set', enable=False)
@@ -194,7 +241,7 @@ def test_text_goes_where_it_should():
     with open(log, encoding='utf-8') as file:
         assert file.read().startswith('irq-log: enabled format=1 ')
     machine = Machine('-M', 'none')
-    machine.cmd('irq-log-set', enable=True)
+    machine.cmd('irq-log-set', enable=True, text=True)
     machine.cmd('irq-log-set', enable=False)
     assert 'irq-log: disabled recorded=0 lost=0' in machine.stderr()
     path = machine.path('irq.log')

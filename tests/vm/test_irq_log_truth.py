@@ -6,9 +6,10 @@ qtest drives a device whose interrupts can be counted one by one.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 
+import os
 import re
 
-from harness import Machine, read_all, wait_for
+from harness import TOP, Machine, Skip, folder, read_all, wait_for
 
 EDU = 0x11e81234    # device and vendor id of QEMU's edu device
 SLOT = 5
@@ -138,6 +139,7 @@ def test_counted_intx():
     assert [e['level'] for e in entries] == [1, 0] * 23
     assert {e['kind'] for e in entries} == {'hardware'}
     assert {e['irq-line'] for e in entries} == {0}
+    assert {e['device'] for e in entries} == {'edu:edu0'}
     assert all('edu_' in e['caller-symbol'] for e in entries)
     # and what it led to is inside of it
     every = read_all(edu.machine)
@@ -157,11 +159,60 @@ def test_counted_msi():
     assert len(entries) == 23
     for entry in entries:
         assert entry['kind'] == 'msi' and entry['level'] == 1
+        assert entry['device'] == 'edu:edu0'
         assert entry['msi-address'] == 0xfee01000
         assert entry['msi-data'] == 0x4e51 and entry['irq-line'] == 0x51
         assert entry['path'] == '/machine/peripheral/edu0'
         assert entry['requester'] == '/machine/peripheral/edu0'
         assert 'msi' in entry['caller-symbol']
+
+
+def test_ten_thousand_messages_are_two_lines():
+    """One line a device and vector, not one a message."""
+    edu = Edu()
+    machine = edu.machine
+    machine.cmd('irq-log-set', enable=True, text=False)
+    for data in (0x4e51, 0x4e52):
+        edu.msi(0xfee01000, data)
+        for _ in range(5000):
+            edu.raise_irq()
+    machine.cmd('irq-log-set', enable=False)
+    status = machine.cmd('query-irq-log-status')
+    assert status['recorded'] == 10000, status
+    assert status['lines'] == 2 and status['lines-refused'] == 0, status
+    entries = read_all(machine)
+    assert [e['irq-line'] for e in entries] == [0x51] * 5000 + [0x52] * 5000
+    assert {e['path'] for e in entries} == {'/machine/peripheral/edu0'}
+
+
+def test_lines_of_a_linux_boot():
+    """A guest that reads its disk by MSI-X does not fill the table."""
+    guest = os.path.join(TOP, 'build', 'demo-guest')
+    if not os.path.exists(os.path.join(guest, 'initramfs.gz')):
+        raise Skip('the guest of the demo is not there: scripts/demo/guest')
+    console = os.path.join(folder(), 'console')
+    machine = Machine(
+        '-M', 'q35', '-smp', '2', '-m', '512', '-action', 'shutdown=pause',
+        '-serial', f'file:{console}', '-kernel', os.path.join(guest, 'vmlinuz'),
+        '-initrd', os.path.join(guest, 'initramfs.gz'),
+        '-append', 'console=ttyS0 panic=-1', '-drive',
+        'if=none,id=image,format=raw,readonly=on,file=' +
+        os.path.join(guest, 'disk.img'),
+        '-device', 'virtio-blk-pci,drive=image,id=disk')
+    machine.cmd('irq-log-set', enable=True, text=False, entries=4194304)
+    wait_for('the guest to end', lambda: machine.cmd(
+        'query-status')['status'] == 'shutdown', 600)
+    machine.cmd('irq-log-set', enable=False)
+    status = machine.cmd('query-irq-log-status')
+    messages = read_all(machine, filter_kind='msi')
+    senders = {(e['path'], e['irq-line']) for e in messages}
+    wired = {(e['path'], e['irq-line'], e.get('handler-symbol'))
+             for e in read_all(machine) if e['kind'] != 'msi'}
+    assert len(messages) > 200, len(messages)
+    assert '(unknown)' not in {path for path, _ in senders}
+    assert status['lines'] < 300 and status['lines-refused'] == 0, status
+    # a line is told apart from one that had the same address, so some more
+    assert status['lines'] <= len(senders) + 2 * len(wired), status
 
 
 def test_msi_off():

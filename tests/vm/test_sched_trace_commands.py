@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 import time
+import unicodedata
 
 from harness import (Machine, QmpError, Skip, blocked_main_loop, ring_header,
                      wait_for)
@@ -18,6 +19,8 @@ from sched import (QUERY, SET, STATUS, guest, offset, read_all, recorded,
 PRCB_POINTER = 0x20
 PRCB_BLOCK = 0x180
 CURRENT_THREAD = 0x8
+
+DENSE = 0xffffffff
 
 
 def test_never_enabled():
@@ -80,6 +83,66 @@ def test_finds_the_guest():
     assert len(set(names)) == len(names) > 20
 
 
+def test_modules():
+    machine = start(config='build=26100 decoys=on')
+    assert 'no Windows kernel is known' in \
+        machine.refused('query-windows-modules')
+    trace(machine)
+    now = status(machine)
+    found = machine.cmd('query-windows-modules')
+    assert 'reason' not in found, found
+    assert [m['name'] for m in found['modules']] == [
+        'ntoskrnl.exe', 'hal.dll', 'lookalike.sys'], found
+    assert found['modules'][0]['base'] == now['kernel-base'], found
+    assert found['modules'][0]['timestamp'] == \
+        now['kernel-file']['timestamp'], found
+    assert now['kernel-build'] == 26100, now
+
+
+def test_processes():
+    """Paths are the names in Unicode; the guest's Korean bytes are UTF-8."""
+    machine = start(config='build=26100 processes=8 churn=off')
+    assert 'no Windows kernel is known' in \
+        machine.refused('query-windows-processes')
+    trace(machine)
+    wait_for('the list of processes', lambda: 'reason' not in machine.cmd(
+        'query-windows-processes'))
+    found = machine.cmd('query-windows-processes')
+    paths = {p['process-image']: p.get('process-path')
+             for p in found['processes']}
+    assert found['processes'][0]['unique-process-id'] == 4, found
+    assert paths['System'] is None and paths['Registry'] is None, paths
+    folder = '\\Device\\HarddiskVolume3\\'
+    system = folder + 'Windows\\System32\\'
+    assert paths['smss.exe'] == system + 'smss.exe', paths
+    assert paths['fifteen-chars.e'] == system + 'fifteen-chars.exe', paths
+    assert paths['한글.exe'] == folder + '사용자\\한글.exe', paths
+    assert {p['parent'] for p in found['processes'][1:]} == {4}, found
+
+
+def test_serviced_file():
+    """A file of 26100 whose ETHREAD is larger; nothing that is used moved."""
+    machine = start(config='build=26100 ethread_size=0x798 '
+                    'timestamp=0x93dad125 image-size=0x1450000')
+    trace(machine)
+    now = status(machine)
+    assert now['kernel-file']['version'] == '10.0.26100.4946', now
+    assert not now['kernel-file']['exact'], now
+    assert now['kernel-build'] == now['windows-build'] == 26100, now
+    wait_for('the place of names', lambda: 'value' in offset(
+        machine, 'ethread-thread-name'))
+    assert offset(machine, 'ethread-thread-name')['value'] == 0x6a0
+
+
+def test_too_old():
+    """What is before Windows 7 is called by its name."""
+    machine = start(config='build=7600 nt-build=6002')
+    machine.cmd(SET, enable=True)
+    wait_for('its name', lambda: 'Vista SP2 or Server 2008 SP2, build 6002'
+             in status(machine).get('reason', ''))
+    assert recorded(machine) == 0, status(machine)
+
+
 def test_entry_members():
     # So few threads that vCPUs are idle also where the host is busy.
     machine = start(config='build=26100 threads=3 user-percent=0')
@@ -132,6 +195,23 @@ def test_filters():
     assert machine.cmd(QUERY, filter_vcpu=77) == []
 
 
+def test_dense():
+    """Without sleeping: more samples than any rate gives, until it ends."""
+    machine = start()
+    machine.cmd(SET, enable=True, poll_hz=DENSE, dense_ms=1500)
+    wait_for('dense polling', lambda: status(machine).get('longest-gap-ns'))
+    begun = status(machine)
+    assert begun['poll-hz'] == DENSE and begun['dense'] in ('on', 'yielded')
+    wait_for('100,000 samples', lambda: max(
+        v['samples-poll'] for v in status(machine)['vcpus']) > 100000)
+    wait_for('the end', lambda: status(machine)['dense'] == 'ended')
+    wait_for_switches(machine, 300)
+    now = status(machine)
+    assert now['state'] == 'active', now
+    assert 0 < now['longest-gap-ns'] < 60e9, now
+    machine.cmd(SET, enable=False)
+
+
 def test_paging():
     machine = start()
     trace(machine)
@@ -164,7 +244,10 @@ def test_the_same_state_is_no_error():
     machine = start()
     trace(machine)
     entries = status(machine)['entries']
-    machine.cmd(SET, enable=True, entries=64, poll_hz=7)
+    machine.cmd(SET, enable=True)
+    machine.cmd(SET, enable=True, poll_hz=1000)
+    text = machine.refused(SET, enable=True, entries=64, poll_hz=7)
+    assert 'poll-hz 1000' in text and 'entries 64' in text, text
     assert status(machine)['entries'] == entries
     assert status(machine)['poll-hz'] == 1000
     machine.cmd(SET, enable=False)
@@ -190,6 +273,8 @@ def test_refusals_name_the_value():
     text = refused(entries=4194305)
     assert '4194305' in text and '4194304' in text
     assert 'poll-hz is 100001' in refused(poll_hz=100001)
+    assert 'dense-ms is for dense polling' in refused(dense_ms=5)
+    assert 'dense-ms is 0' in refused(poll_hz=DENSE, dense_ms=0)
     text = refused(overrides={'kthread-state': 65536})
     assert 'kthread-state is 65536' in text
     text = refused(auto_detect=False)
@@ -378,3 +463,45 @@ def test_status_clock():
     after = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     assert before <= clock['monotonic-ns'] <= after
     assert abs(clock['realtime-ns'] - time.time_ns()) < 10e9
+
+
+def nasty_images():
+    """What the guest calls its processes with image-names=bytes."""
+    return {bytes(name[:15]) for name in (
+        b'\xb0\xe8\xbb\xea\xb1\xe2.exe', b'row\r\n1,\x1b[31m.ex',
+        b'\x80\x9b\xff\xfe\xc0\xaf\xed\xa0\x80\xf5\xf6\xf7\xf8\xf9\xfa',
+        b'a\xc2\x9b1m\xe2\x80\xaegpj', b'=1+1.exe', b'</script>"<b>&',
+        b'\\xb0\xb0.exe', b'\xb1\xe2\x7f\x08\x07.exe')}
+
+
+def test_image_names_of_any_bytes():
+    """A name that was no UTF-8 lost its end; its controls met terminals."""
+    machine = start(config='build=26100 image-names=bytes processes=8 '
+                    'threads=24 user-percent=90')
+    trace(machine, poll_hz=5000)
+    wanted = nasty_images()
+    wait_for('a thread of each process', lambda: wanted <= {
+        bytes.fromhex(e['process-image-bytes']) if 'process-image-bytes' in e
+        else e['process-image'].encode()
+        for e in machine.cmd(QUERY, max_entries=20000)
+        if 'process-image' in e})
+    machine.cmd(SET, enable=False)
+    entries = [e for e in read_all(machine) if 'process-image' in e]
+    for entry in entries:
+        if 'process-image-bytes' in entry:
+            raw = bytes.fromhex(entry['process-image-bytes'])
+            assert not raw.isascii() and len(raw) <= 15, entry
+            assert entry['process-image'] == raw.decode(
+                'utf-8', 'backslashreplace'), entry
+        else:
+            assert entry['process-image'].isascii(), entry
+    assert '\\xb0\\xe8\\xbb\\xea\\xb1\\xe2.exe' in {
+        e['process-image'] for e in entries}
+    shown = machine.hmp('info windows-sched-trace -n 20000')
+    assert ' \\xb0\\xe8\\xbb\\xea\\xb1\\xe2.exe' in shown
+    assert ' \\x5cxb0\\xb0.exe' in shown    # a backslash of the guest's own
+    assert ' row\\x0d\\x0a1,\\x1b[31m.ex' in shown
+    for line in shown.replace('\r\n', '\n').split('\n'):
+        assert not any(unicodedata.category(c) in ('Cc', 'Zl', 'Zp', 'Cs')
+                       or c in '\u202a\u202b\u202c\u202d\u202e' for c in line)
+        assert not line or line[0].isalnum(), line

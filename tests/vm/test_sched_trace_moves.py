@@ -38,6 +38,39 @@ def reboot(kvm, one, other):
     assert machine.quit() == 0
 
 
+BUILD_GO = 0x8007f8      # in the guest's ground truth: see docs/guest.md
+
+
+def let_build_change(ram):
+    with open(ram, 'r+b') as file:
+        file.seek(BUILD_GO)
+        file.write(b'\1')
+
+
+def test_build_number_that_changes():
+    """Early in its boot Windows shows its file's number, later the one that
+    an enablement package has given it.  It is the same kernel."""
+    ram = os.path.join(folder(), 'ram')
+    machine = start('-object', 'memory-backend-file,id=ram,size=64M,share=on,'
+                    f'mem-path={ram}', '-machine', 'memory-backend=ram',
+                    config='build=19041 nt-build-late=19045')
+    trace(machine)
+    before = status(machine)
+    assert before['windows-build'] == 19041, before['windows-build']
+    assert before['kernel-build'] == 19041, before['kernel-build']
+    let_build_change(ram)
+    wait_for('the other number', lambda: status(machine).get(
+        'windows-build') == 19045)
+    wait_for_switches(machine)
+    after = status(machine)
+    for same in ('kernel-build', 'kernel-base', 'kernel-file'):
+        assert after[same] == before[same], (same, before, after)
+    assert after['detection']['kernels'] == 1, after['detection']
+    # The first entries are still there: nothing began anew.
+    assert machine.cmd(QUERY, after=0, max_entries=1), after
+    assert machine.quit() == 0
+
+
 def test_reboot_into_another_build():
     reboot(False, (26100, 0x508), (7601, 0x3b8))
 

@@ -2,11 +2,13 @@
  * make-ring: be a QEMU that records a made-up guest into ring files.
  *
  *   make-ring [sched=FILE] [irq=FILE] [events=N] [entries=N] [rate=N]
- *             [vcpus=N] [stop=0] [hold=MS]
+ *             [vcpus=N] [stop=0] [hold=MS] [irqs-after=MS] [base=N]
  *
  * Prints "ready" when the files stand.  Then waits for a byte on standard
  * input, writes the events, @rate a second (0: at once), and marks the rings
- * as stopped unless stop=0; hold=MS: lives on for so long before it ends.
+ * as stopped unless stop=0; hold=MS: lives on for so long before it ends;
+ * irqs-after=MS: a last interrupt so long after the end of the switches;
+ * base=N: load base of the program.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -32,6 +34,8 @@ typedef struct Options {
     uint64_t entries;
     uint64_t rate;
     uint64_t hold_ms;
+    uint64_t irqs_after_ms;
+    uint64_t base;
     unsigned vcpus;
     bool stop;
 } Options;
@@ -86,6 +90,10 @@ static void read_option(Options *opt, char *arg)
         opt->rate = number;
     } else if (!strcmp(arg, "hold")) {
         opt->hold_ms = number;
+    } else if (!strcmp(arg, "irqs-after")) {
+        opt->irqs_after_ms = number;
+    } else if (!strcmp(arg, "base")) {
+        opt->base = number;
     } else if (!strcmp(arg, "vcpus") && number &&
                number <= SCENE_MAX_VCPUS) {
         opt->vcpus = (unsigned)number;
@@ -97,12 +105,12 @@ static void read_option(Options *opt, char *arg)
 }
 
 static void make_sched(Rings *rings, const Options *opt,
-                       const ClockTriple *earlier, const char *exe)
+                       const ClockReading *earlier, const char *exe)
 {
-    SchedlogRun run = {
+    RecorderRun run = {
         .pid = (uint32_t)getpid(),
         .n_vcpus = opt->vcpus,
-        .load_base = 0x55fe0ec00000,
+        .load_base = opt->base,
         .build_id = "6c1f2e0011223344",
         .exe = exe,
     };
@@ -113,25 +121,25 @@ static void make_sched(Rings *rings, const Options *opt,
                                 schedlog_store_size(opt->entries)),
                         opt->entries, &run, &rings->sched_keeper, earlier);
     scene_guest(&guest);
-    guest.since_stamp = clock_stamp(rings->sched.clock);
+    guest.since_stamp = clock_stamp(&rings->sched.clock);
     schedlog_store_add_guest(&rings->sched, &guest);
     rings->sched.tables->poll_hz = 1000;
 }
 
 static void make_irq(Rings *rings, const Options *opt,
-                     const ClockTriple *earlier, const char *exe)
+                     const ClockReading *earlier, const char *exe)
 {
     static const IrqlogObjectInfo object = {
         0x7f0000000000, 0x7f0000001000, 0x7f0000002000, "5a3c", "/lib/c.so",
     };
-    IrqlogRun run = {
+    RecorderRun run = {
         .pid = (uint32_t)getpid(),
-        .load_base = 0x55fe0ec00000,
+        .load_base = opt->base,
         .build_id = "6c1f2e0011223344",
+        .exe = exe,
     };
     unsigned i;
 
-    snprintf(run.exe, sizeof(run.exe), "%s", exe);
     irqlog_store_init(&rings->irq,
                       map_new(opt->irq, irqlog_store_size(opt->entries, 2)),
                       opt->entries, 2, &run, &rings->irq_keeper, earlier);
@@ -197,7 +205,7 @@ static void write_events(Rings *rings, const Options *opt)
         keep_pace(opt, begin_ns, i);
         scene_next(&scene, &event);
         if (event.kind == SCENE_SCHED && opt->sched) {
-            event.sched.stamp = clock_stamp(rings->sched.clock);
+            event.sched.stamp = clock_stamp(&rings->sched.clock);
             schedlog_store_record(&rings->sched, &event.sched);
         } else if (event.kind == SCENE_IRQ && opt->irq) {
             record_irq(rings, &event);
@@ -218,8 +226,14 @@ static void wait_for_start(void)
 
 static void finish(Rings *rings, const Options *opt)
 {
+    static const SceneEvent last = { .irq = { .level = 1, .tid = 4711 } };
+
     if (opt->stop && opt->sched) {
         schedlog_store_stop(&rings->sched);
+    }
+    if (opt->irqs_after_ms && opt->irq) {
+        poll(NULL, 0, (int)opt->irqs_after_ms);
+        record_irq(rings, &last);
     }
     if (opt->stop && opt->irq) {
         irqlog_store_stop(&rings->irq);
@@ -233,8 +247,8 @@ int main(int argc, char **argv)
 {
     static Rings rings;
     Options opt = { .events = 2000, .entries = 65536, .vcpus = 4,
-                    .stop = true };
-    ClockTriple earlier;
+                    .base = 0x55fe0ec00000, .stop = true };
+    ClockReading earlier;
     char exe[512] = "";
     int i;
 
@@ -244,7 +258,7 @@ int main(int argc, char **argv)
     if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0) {
         fail("cannot tell who I am");
     }
-    clock_read_triple(clock_host_kind(), &earlier);
+    clock_read(clock_host_kind(), &earlier);
     poll(NULL, 0, 10);
     if (opt.sched) {
         make_sched(&rings, &opt, &earlier, exe);

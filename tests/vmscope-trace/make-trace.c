@@ -2,20 +2,28 @@
  * make-trace: write a recording of a made-up guest.
  *
  *   make-trace FILE [events=N] [vcpus=N] [threads=N] [seed=N] [hostile=1]
- *              [missed=1] [lost=1] [end=0] [irq=0] [sched=0] [part=N]
+ *              [nasty=1] [missed=1] [lost=1] [end=0] [irq=0] [sched=0]
+ *              [part=N] [script=1]
+ *
+ * nasty=1 takes all names from tests/fixtures/nasty-names.txt: a process and
+ * its threads each, and some lines and host threads, others with another seed.
  *
  * lost=1 leaves 50 switches and 20 interrupts out in the middle, and says so;
- * end=0 leaves the file as if its writer had been killed.
+ * end=0 leaves the file as if its writer had been killed.  script=1 writes
+ * what standard input says instead (script.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "scene.h"
+#include "script.h"
 #include "tracefile/write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { NAMES_MAX = 256 };
 
 static const uint64_t begin_ns = 12508130441000;
 
@@ -24,6 +32,7 @@ typedef struct Options {
     uint64_t events;
     bool lost;
     bool end;
+    bool script;
     uint32_t contents;
     uint32_t part;
 } Options;
@@ -43,6 +52,35 @@ static bool write_file(void *opaque, const void *bytes, size_t len, Err *err)
     return true;
 }
 
+/* Lines of a word and the name in hexadecimal. */
+static void read_names(SceneOptions *scene)
+{
+    static char names[NAMES_MAX][32];
+    static char *list[NAMES_MAX];
+    FILE *file = fopen(NASTY_NAMES, "r");
+    char line[128];
+    char hex[64];
+    unsigned value;
+    size_t i;
+
+    while (file && fgets(line, sizeof(line), file) &&
+           scene->n_names < NAMES_MAX) {
+        if (*line == '#' || sscanf(line, "%*s %63s", hex) != 1) {
+            continue;
+        }
+        list[scene->n_names] = names[scene->n_names];
+        for (i = 0; i < 31 && sscanf(hex + 2 * i, "%2x", &value) == 1; i++) {
+            names[scene->n_names][i] = (char)value;
+        }
+        scene->n_names++;
+    }
+    if (!file || !scene->n_names) {
+        fail("cannot read the names");
+    }
+    fclose(file);
+    scene->names = list;
+}
+
 static void read_option(Options *opt, const char *name, uint64_t value)
 {
     if (!strcmp(name, "events")) {
@@ -56,12 +94,16 @@ static void read_option(Options *opt, const char *name, uint64_t value)
         opt->scene.seed = value;
     } else if (!strcmp(name, "hostile")) {
         opt->scene.hostile = value != 0;
+    } else if (!strcmp(name, "nasty") && value) {
+        read_names(&opt->scene);
     } else if (!strcmp(name, "missed")) {
         opt->scene.missed = value != 0;
     } else if (!strcmp(name, "lost")) {
         opt->lost = value != 0;
     } else if (!strcmp(name, "end")) {
         opt->end = value != 0;
+    } else if (!strcmp(name, "script")) {
+        opt->script = value != 0;
     } else if (!strcmp(name, "part")) {
         opt->part = (uint32_t)value;
     } else if (!strcmp(name, "irq") && !value) {
@@ -85,6 +127,12 @@ static void read_options(Options *opt, int argc, char **argv)
         }
         read_option(opt, name, value);
     }
+}
+
+/* Another seed has others. */
+static const char *name_of(const SceneOptions *scene, unsigned n, unsigned i)
+{
+    return scene->names[(scene->seed * n + i) % scene->n_names];
 }
 
 static void begin(TraceWriter *writer, const Options *opt)
@@ -112,10 +160,21 @@ static void begin(TraceWriter *writer, const Options *opt)
     trace_writer_begin(writer, &info, NULL);
     trace_writer_guest(writer, &guest, begin_ns, NULL);
     for (i = 0; i < SCENE_N_LINES; i++) {
-        trace_writer_line(writer, i, &scene_lines[i], NULL);
+        IrqlogLineInfo line = scene_lines[i];
+
+        if (opt->scene.names) {
+            line.path = name_of(&opt->scene, SCENE_N_LINES, i);
+        }
+        trace_writer_line(writer, i, &line, NULL);
     }
     for (i = 0; i < SCENE_N_HOST_THREADS; i++) {
-        trace_writer_host_thread(writer, i, &scene_host_threads[i], NULL);
+        IrqlogThreadInfo thread = scene_host_threads[i];
+
+        if (opt->scene.names) {
+            thread.name = name_of(&opt->scene, SCENE_N_HOST_THREADS, i);
+            thread.role = NULL;
+        }
+        trace_writer_host_thread(writer, i, &thread, NULL);
     }
 }
 
@@ -221,7 +280,11 @@ int main(int argc, char **argv)
         fail("cannot create the file");
     }
     begin(writer, &opt);
-    write_events(writer, &opt);
+    if (!opt.script) {
+        write_events(writer, &opt);
+    } else if (!script_write(writer, begin_ns)) {
+        fail("what is that line?");
+    }
     trace_writer_free(writer);
     return fclose(sink.opaque) ? 1 : 0;
 }

@@ -33,10 +33,6 @@ ROM = os.environ.get('VMSCOPE_ROM', os.path.join(BUILD, 'guest', 'nt.rom'))
 _closers = []
 
 
-class Skip(Exception):
-    """This test cannot run here; says why."""
-
-
 def check(condition, what):
     if not condition:
         raise AssertionError(what)
@@ -47,7 +43,7 @@ def same(found, wanted, what):
         raise AssertionError(f'{what}: {found!r}, not {wanted!r}')
 
 
-def wait_for(what, condition, seconds=60):
+def wait_for(what, condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -79,7 +75,8 @@ def clean_up():
 
 def environment(**more):
     plain = {key: value for key, value in os.environ.items()
-             if not key.startswith('LC_') and key not in ('LANG', 'NO_COLOR')}
+             if not key.startswith('LC_') and key not in
+             ('LANG', 'LANGUAGE', 'NO_COLOR')}
     return {**plain, 'LC_ALL': 'C.UTF-8', 'TZ': 'UTC', **more}
 
 
@@ -90,7 +87,7 @@ class Result:
         self.err = err
 
 
-def vmscope(*arguments, timeout=120, code=0, raw=False, **popen):
+def vmscope(*arguments, timeout=300, code=0, raw=False, **popen):
     """Run it to its end; code is what its exit code must be, None any."""
     done = subprocess.run([VMSCOPE, *arguments], capture_output=True,
                           timeout=timeout, stdin=subprocess.DEVNULL,
@@ -125,7 +122,7 @@ class Running:
     def signal(self, number=signal.SIGINT):
         self.process.send_signal(number)
 
-    def end(self, code=0, seconds=60):
+    def end(self, code=0, seconds=120):
         """Wait for its end; returns its messages."""
         try:
             found = self.process.wait(seconds)
@@ -152,6 +149,14 @@ def make_trace(path, **options):
     subprocess.run([os.path.join(PROGRAMS, 'make-trace'), path] +
                    [f'{key}={value}' for key, value in options.items()],
                    check=True, timeout=120)
+    return path
+
+
+def script_trace(path, *lines):
+    """A recording of the events that the lines say: see script.c."""
+    subprocess.run([os.path.join(PROGRAMS, 'make-trace'), path, 'script=1'],
+                   input='\n'.join(lines) + '\n', check=True, timeout=120,
+                   text=True)
     return path
 
 
@@ -218,8 +223,21 @@ def programs_are_built():
                 os.path.join(PROGRAMS, 'make-ring')))
 
 
-sys.path.insert(0, os.path.join(TOP, 'scripts', 'demo'))
-from qmp import Qmp, start_qemu, stop_qemu  # noqa: E402
+sys.path.append(os.path.join(TOP, 'tests', 'harness'))
+sys.path.append(os.path.join(TOP, 'tests', 'vmscope'))
+from fake_qmp import FakeQmp  # noqa: E402
+
+
+def fake_qemu(world=None):
+    """A QEMU that is none; its socket is at .path, .world.log has commands."""
+    qemu = FakeQmp(os.path.join(folder(), 'qmp'), world)
+    at_end(qemu.close)
+    return qemu
+
+
+sys.path.insert(0, os.path.join(TOP, 'tests', 'lib'))
+from qemu import Qemu  # noqa: E402
+from runner import Skip, full  # noqa: E402,F401
 
 
 class Guest:
@@ -230,22 +248,22 @@ class Guest:
             raise Skip(f'{QEMU} or {ROM} is not built')
         self.folder = folder()
         self.path = os.path.join(self.folder, 'qmp')
-        with open(os.path.join(self.folder, 'stderr'), 'wb') as errors:
-            self.process = start_qemu(
-                [QEMU, '-name', 'test guest', '-M', 'q35', '-accel', 'tcg',
-                 '-m', '64', '-nodefaults', '-no-user-config', '-vga', 'none',
-                 '-display', 'none', '-bios', ROM,
-                 '-fw_cfg', f'name=opt/vmscope/nt-config,string={config}',
-                 '-qmp', f'unix:{self.path},server=on,wait=off',
-                 '-qmp', f'unix:{self.path}.2,server=on,wait=off',
-                 *arguments], stdout=errors, stderr=errors)
+        self.qemu = Qemu(
+            [QEMU, '-name', 'test guest', '-M', 'q35', '-accel', 'tcg',
+             '-m', '64', '-nodefaults', '-no-user-config', '-vga', 'none',
+             '-display', 'none', '-bios', ROM,
+             '-fw_cfg', f'name=opt/vmscope/nt-config,string={config}',
+             '-qmp', f'unix:{self.path},server=on,wait=off',
+             '-qmp', f'unix:{self.path}.2,server=on,wait=off',
+             *arguments], os.path.join(self.folder, 'stderr'))
+        self.process = self.qemu.process
         at_end(self.stop)
-        self.qmp = Qmp(self.path + '.2', self.process)
+        self.qmp = self.qemu.qmp(self.path + '.2')
         if not self.qmp.has('windows-sched-trace-set'):
             raise Skip(f'{QEMU} has no scheduler trace')
 
     def stop(self):
-        stop_qemu(self.process)
+        self.qemu.stop()
 
     def is_on(self):
         """Which traces are on: of the scheduler, of interrupts."""

@@ -35,14 +35,16 @@ enum { N_PROCESSES = sizeof(processes) / sizeof(*processes) };
 
 const IrqlogLineInfo scene_lines[SCENE_N_LINES] = {
     { 0x1000, 0x55fe0f000100, 0x2000, 0, IRQLOG_HARDWARE,
-      "/machine/unattached/device[3]/gpio[0]", "/machine/pit:gpio", NULL },
+      "/machine/unattached/device[3]/gpio[0]", "/machine/pit:gpio", NULL,
+      "hpet" },
     { 0x1010, 0x55fe0f000200, 0x2010, 14, IRQLOG_HARDWARE,
       "/machine/q35/ioapic/unnamed-gpio-in[14]", NULL, "/machine/q35/ide" },
-    { 0, 0, 0x2020, 0, IRQLOG_MSI, "/machine/peripheral/net0", NULL, NULL },
+    { 0, 0, 0x2020, 0, IRQLOG_MSI, "/machine/peripheral/net0", NULL, NULL,
+      "virtio-net-pci:net0" },
     { 0x1030, 0x55fe0f000300, 0x2030, 4, IRQLOG_SOFTWARE,
       IRQLOG_ANONYMOUS, NULL, NULL },
     { 0x1040, 0x55fe0f000400, 0x2040, 0, IRQLOG_PERCPU,
-      "/machine/unattached/device[0]/lapic", NULL, NULL },
+      "/machine/unattached/device[0]/lapic", NULL, NULL, "apic:vcpu 0" },
     { 0x1050, 0x55fe0f000500, 0x2050, 9, IRQLOG_HARDWARE,
       "/machine/q35/<svg onload=alert(1)>", NULL, NULL },
 };
@@ -83,7 +85,8 @@ void scene_init(Scene *scene, const SceneOptions *opt)
         scene->vcpu[i].until_ns = opt->begin_ns + 1000 + 700 * i;
     }
     for (i = 1; i <= opt->n_threads; i++) {
-        scene->thread[i].process = i % N_PROCESSES;
+        scene->thread[i].process = i % (opt->names ? opt->n_names
+                                                   : N_PROCESSES);
     }
 }
 
@@ -92,10 +95,17 @@ void scene_init(Scene *scene, const SceneOptions *opt)
 static void set_names(const Scene *scene, unsigned thread,
                       SchedlogEvent *event)
 {
-    const Process *process = &(scene->opt.hostile ? hostile_processes
-                                                  : processes)
-                              [scene->thread[thread].process];
+    unsigned which = scene->thread[thread].process;
+    Process named = {};
+    const Process *process = scene->opt.hostile ? hostile_processes
+                                                : processes;
 
+    if (scene->opt.names) {
+        named.image = named.thread_name = scene->opt.names[which];
+        process = &named;
+    } else {
+        process += which;
+    }
     event->has |= SCHEDLOG_HAS_IMAGE;
     snprintf(event->image, sizeof(event->image), "%s", process->image);
     if (process->thread_name && thread % 3 == 0) {
@@ -115,7 +125,8 @@ static void set_ids(const Scene *scene, unsigned thread, uint32_t *pid,
                     uint32_t *tid)
 {
     *pid = thread ? 4 + scene->thread[thread].process * 400 : 0;
-    *tid = thread * 4;
+    /* Windows gives a thread no id that a process has: those are 8k + 4. */
+    *tid = thread * 8;
 }
 
 static void set_who(const Scene *scene, unsigned vcpu, unsigned thread,

@@ -25,6 +25,8 @@ typedef struct SceneOptions {
     uint64_t seed;
     uint64_t begin_ns;
     bool hostile;               /* names that try to break their readers */
+    char **names;               /* of processes and threads; or NULL */
+    unsigned n_names;
     bool missed;                /* some switches were not seen */
 } SceneOptions;
 

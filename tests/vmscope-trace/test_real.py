@@ -9,6 +9,7 @@ import time
 
 from rig import (Guest, Running, check, counts, folder, report, rows, same,
                  vmscope, wait_for)
+from nasty import harmful, unescape  # noqa: E402
 
 BUSY = 'build=26100 tick-us=500 spin=20000'
 
@@ -23,6 +24,16 @@ def has_events(path, *kinds):
         return False
     found = counts(path)
     return all(found[kind] > 10 for kind in kinds or ('switch', 'irq'))
+
+
+def check_ticks(figures):
+    """Windows' own account: a clock of 500 us, read twice a second."""
+    for cpu in figures['vcpus']:
+        ticks = cpu.get('windows-ticks')
+        check(ticks and sum(ticks.values()) > 100, f'ticks: {cpu}')
+        check(0 < cpu['windows-ticks-ns'] <= figures['end-ns'] -
+              figures['begin-ns'], f'time of ticks: {cpu}')
+        check(cpu['windows-interrupts'] > 100, f'interrupts: {cpu}')
 
 
 def test_both_traces():
@@ -42,11 +53,54 @@ def test_both_traces():
               for t in figures['threads']), 'System is pid 4')
     check(sum(1 for t in figures['threads'] if t['name']) > 3, 'names')
     check(figures['waits'], 'wait reasons')
+    check(all(cpu.get('host-ns') for cpu in figures['vcpus']),
+          'their time on the host')
+    check_ticks(figures)
     check(any(line['followed'] for line in figures['lines']), 'followed')
     for way in (['report'], ['report', '--html'],
                 ['export', '--format', 'perfetto'],
                 ['export', '--format', 'json']):
         vmscope(*way, path, raw=True)
+
+
+# With image-names=bytes: see user_processes() in guest/nt/world.c.
+IMAGES = {
+    b'\xb0\xe8\xbb\xea\xb1\xe2.exe', b'row\r\n1,\x1b[31m.ex',
+    b'\x80\x9b\xff\xfe\xc0\xaf\xed\xa0\x80\xf5\xf6\xf7\xf8\xf9\xfa',
+    b'a\xc2\x9b1m\xe2\x80\xaegpj'[:15], b'=1+1.exe', b'</script>"<b>&',
+    b'\\xb0\xb0.exe', b'\xb1\xe2\x7f\x08\x07.exe',
+}
+
+
+def test_image_names_of_any_bytes():
+    """From the guest's memory to each format: no byte is lost or does harm."""
+    guest = Guest('-smp', '2', config=BUSY + ' image-names=bytes processes=8 '
+                  'threads=24 user-percent=90')
+    path = target()
+    vmscope('record', '--qmp', guest.path, '-o', path, '--sched',
+            '--duration', '5s')
+    ours = [p for p in report(path)['processes']
+            if p.get('pid') and unescape(p['image']) in IMAGES or
+            'image-bytes' in p]
+    found = {bytes.fromhex(p['image-bytes']) if 'image-bytes' in p
+             else p['image'].encode() for p in ours}
+    check(IMAGES <= found, f'missing: {IMAGES - found}')
+    text = vmscope('export', '--format', 'csv', path, raw=True).out.decode()
+    same(harmful(text), [], 'harm in the CSV')
+    table = rows(path)
+    same(len(table), len(text.splitlines()) - 1, 'rows and lines')
+    found = {unescape(row['process']) for row in table}
+    check(IMAGES <= found, f'missing in the CSV: {IMAGES - found}')
+    text = vmscope('report', '--top', '0', path).out
+    same(harmful(text), [], 'harm in the report')
+    check('  \\xb0\\xe8\\xbb\\xea\\xb1\\xe2.exe\n' in text, text)
+    text = vmscope('report', '--top', '0', '--codepage', 'CP949', path).out
+    check('  계산기.exe\n' in text, text)
+    page = vmscope('report', '--html', path).out
+    same(harmful(page, '\n\t'), [], 'harm in the page')
+    text = vmscope('export', '--format', 'json', path).out
+    same(harmful(text), [], 'harm in the JSON')
+    vmscope('export', '--format', 'perfetto', path, raw=True)
 
 
 def test_exact():

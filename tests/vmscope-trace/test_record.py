@@ -5,9 +5,11 @@ The rings are made up and written by make-ring, as fast as it is asked to.
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 
+import fcntl
 import glob
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
@@ -15,7 +17,7 @@ import sys
 import time
 
 from rig import (Ring, Running, Skip, VMSCOPE, at_end, check, counts,
-                 folder, report, rows, same, vmscope, wait_for)
+                 fake_qemu, folder, full, report, rows, same, vmscope, wait_for)
 
 
 def target(name='t.vms'):
@@ -45,6 +47,34 @@ def test_everything():
         same(report(path)['recording']['finished'], True, 'finished')
 
 
+def mark_times(path):
+    """Times of the marks of a recording, by docs/formats/trace-v1.md."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    at, found = 2048, []
+    while at + 24 <= len(data):
+        marker, kind, size = struct.unpack_from('<III', data, at)
+        same(marker, 0x4b434d56, f'marker at {at}')
+        if kind == 9:
+            found.append(struct.unpack_from('<Q', data, at + 24)[0])
+        at += 24 + size
+    return found
+
+
+def test_marks_of_an_old_ring():
+    """What was read later did not go on until then."""
+    ring = Ring(events=60000, entries=65536)
+    ring.go()
+    ring.done()
+    time.sleep(1)
+    path = target()
+    vmscope('record', *ring.inputs, '-o', path)
+    end = report(path)['end-ns']
+    check(mark_times(path), 'marks')
+    check(max(mark_times(path)) <= end, f'{mark_times(path)} after {end}')
+    check(end < time.monotonic_ns() - 10**9, 'it ended long ago')
+
+
 def test_one_kind_alone():
     for kind in ('switch', 'irq'):
         path = target()
@@ -71,12 +101,21 @@ def test_loss_is_counted():
     same(result.err, '', 'what the file does not tell of itself')
 
 
-def test_200000_a_second():
-    """At 200,000 events a second the figures add up."""
+def figures_add_up(events):
+    """At 200,000 events a second."""
     path = target()
-    record_all(Ring(events=600000, entries=262144, rate=200000), path)
+    record_all(Ring(events=events, entries=262144, rate=200000), path)
     found = counts(path)
-    same(sum(found.values()), 600000, f'events and lost ones of {found}')
+    same(sum(found.values()), events, f'events and lost ones of {found}')
+
+
+def test_200000_a_second():
+    figures_add_up(50000)
+
+
+@full
+def test_200000_a_second_for_long():
+    figures_add_up(600000)
 
 
 def test_memory_is_flat():
@@ -124,6 +163,37 @@ def test_writer_killed_at_work():
     check(found['lost-switches'] + found['lost-irqs'] <= 2, f'{found}')
 
 
+def cut_while_recorded(left):
+    """Records rings whose files are cut; returns the recording and messages."""
+    path = target()
+    ring = Ring(events=10000000, rate=50000)
+    running = Running('record', *ring.inputs, '-o', path)
+    wait_for('the recording', lambda: os.path.exists(path))
+    ring.go()
+    wait_for('some events', lambda: os.path.getsize(path) > 200000)
+    # its writer maps the file and must not outlive it
+    ring.process.send_signal(signal.SIGSTOP)
+    os.truncate(ring.irq, left)
+    said = running.end(1)
+    ring.kill()
+    return path, said
+
+
+def test_ring_cut_short():
+    """Cut while it is read: a sentence, and what was read is kept.
+
+    It once ended by SIGBUS without a word.
+    """
+    for left in (0, 5000, 900000):
+        path, said = cut_while_recorded(left)
+        check('irq.ring: the ring file was cut short while it was read' in said
+              and 'what was read of it is in the recording' in said, said)
+        found = counts(path)
+        check(found['switch'] > 1000 and found['irq'] > 1000, f'{found}')
+        same(report(path)['recording']['ended'],
+             'because the ring file was cut short', 'why it ended')
+
+
 def test_dead_ring():
     """A ring whose writer is long dead is read all the same."""
     ring = Ring(events=5000, stop=0)
@@ -134,6 +204,54 @@ def test_dead_ring():
     vmscope('record', *ring.inputs, '-o', path)
     found = counts(path)
     same(found['switch'] + found['irq'], 5000, 'events')
+
+
+def test_rings_of_two_processes():
+    """They make no recording: which, and of whom, is said."""
+    one, two = dead_ring(), dead_ring()
+    other = dead_ring(base=0x55fe0fc00000)
+    path = target()
+    result = vmscope('record', '--sched-ring', one.sched, '--irq-ring',
+                     two.irq, '-o', path, code=1)
+    for words in (one.sched, two.irq, f'process {one.process.pid}',
+                  f'process {two.process.pid}'):
+        check(words in result.err, f'{words} in {result.err}')
+    # a number that was used again: the program is elsewhere
+    with open(one.irq, 'rb') as file:
+        pid = file.read(84)[80:]
+    same(struct.unpack('<I', pid)[0], one.process.pid, 'the process at 80')
+    with open(other.irq, 'r+b') as file:
+        file.seek(80)
+        file.write(pid)
+    result = vmscope('record', '--sched-ring', one.sched, '--irq-ring',
+                     other.irq, '-o', path, code=1)
+    check('another process' in result.err, result.err)
+    check(not os.path.exists(path), 'a file was begun')
+
+
+def test_switches_end_earlier():
+    """Behind the end of its ring nobody is known to run."""
+    ring = dead_ring(**{'irqs-after': 1500})
+    path = target()
+    said = vmscope('record', *ring.inputs, '-o', path).err
+    found = re.search(r'the switches end ([\d.]+) s before', said)
+    check(found and 1.5 <= float(found[1]) < 60, said)
+    figures = report(path)
+    length = figures['end-ns'] - figures['begin-ns']
+    check(length > 1500000000, f'{length} ns long')
+    for vcpu in figures['vcpus']:
+        check(vcpu['unknown-ns'] >= 1490000000, f'{vcpu}')
+    same(figures['switches-lost'], 0, 'lost')
+    found = [row for row in rows(path) if row['event'].startswith('lost-')]
+    same(found, [], 'losses in the export')
+    for way in ('json', 'perfetto'):
+        text = vmscope('export', '--format', way, path, raw=True).out
+        check(b' lost' not in text, f'a loss in {way}')
+    # both at once: the last thread ran until then
+    ring = dead_ring()
+    vmscope('record', *ring.inputs, '-o', path)
+    figures = report(path)
+    check(figures['unknown-ns'] < 100000000, f'{figures["unknown-ns"]}')
 
 
 def test_interrupted():
@@ -165,12 +283,12 @@ def test_interrupted_early():
               f'exit code {running.process.returncode}')
 
 
-def test_killed():
+def killed(times):
     """SIGKILL at any moment: the file is readable up to its last piece."""
     generator = random.Random(9)
     ring = Ring(events=10000000, rate=100000)
     ring.go()
-    for _ in range(8):
+    for _ in range(times):
         path = target()
         running = Running('record', *ring.inputs, '-o', path)
         wait_for('a piece', lambda: os.path.exists(path) and
@@ -181,6 +299,15 @@ def test_killed():
         check('was not finished' in result.err, result.err)
         sequence = [row['event'] for row in rows(path)]
         check(len(sequence) > 10, f'only {len(sequence)} events')
+
+
+def test_killed():
+    killed(2)
+
+
+@full
+def test_killed_often():
+    killed(20)
 
 
 def parts(path):
@@ -267,10 +394,53 @@ def test_command():
         path = target()
         vmscope('record', *ring.inputs, '-o', path, '--', *command, code=code)
         same(report(path)['recording']['ended'], 'with the command', 'why')
-    path = target()
-    result = vmscope('record', *ring.inputs, '-o', path, '--', 'no-such-prog',
-                     code=1)
-    check("cannot run 'no-such-prog'" in result.err, result.err)
+
+
+def test_command_that_is_none():
+    """It is looked up first: older recordings stay, no file is begun."""
+    ring = Ring(events=100)
+    place = folder()
+    path = os.path.join(place, 't.vms')
+    plain = os.path.join(place, 'plain')
+    for name in (path, path + '.old', plain):
+        with open(name, 'w', encoding='ascii') as file:
+            file.write(name)
+    for command, code in (('no-such-prog', 127), ('', 127),
+                          (f'{place}/no-such-prog', 127),
+                          (f'{plain}/under-a-file', 127),
+                          (plain, 126), (place, 126)):
+        result = vmscope('record', *ring.inputs, '-o', path, '--', command,
+                         code=code)
+        check(f"cannot run '{command}'" in result.err, result.err)
+        same(result.err.count('\n'), 1, f'lines of {result.err}')
+        same(sorted(os.listdir(place)), ['plain', 't.vms', 't.vms.old'],
+             'files')
+        for name in (path, path + '.old'):
+            with open(name, encoding='ascii') as file:
+                same(file.read(), name, 'the older file')
+
+
+def test_command_is_searched_for():
+    """By PATH, as a shell does: the first that can be run."""
+    ring = Ring(events=100)
+    place = folder()
+    for directory, mode in (('a', 0o644), ('b', 0o755)):
+        os.mkdir(os.path.join(place, directory))
+        name = os.path.join(place, directory, 'prog')
+        with open(name, 'w', encoding='ascii') as file:
+            file.write('#!/bin/sh\nexit 5\n')
+        os.chmod(name, mode)
+    for path, code in ((f'{place}/a:{place}/b', 5), (f'{place}/a', 126),
+                       (f'/nowhere::{place}/b', 5), (':/nowhere', 127)):
+        done = subprocess.run(
+            [VMSCOPE, 'record', *ring.inputs, '-o', target(), '--', 'prog'],
+            env={'PATH': path}, capture_output=True, timeout=60, check=False)
+        same(done.returncode, code, f'PATH={path} ({done.stderr})')
+    done = subprocess.run(
+        [VMSCOPE, 'record', *ring.inputs, '-o', target(), '--', 'prog'],
+        env={'PATH': ''}, cwd=f'{place}/b', capture_output=True, timeout=60,
+        check=False)
+    same(done.returncode, 5, f'an empty PATH is here ({done.stderr})')
 
 
 def test_command_ends_with_it():
@@ -283,9 +453,81 @@ def test_command_ends_with_it():
     wait_for('the command', lambda: os.path.exists(pid))
     running.signal()
     running.end(code=None)
+    # a number may be another's by now, so it is known by its words, too
     with open(pid, encoding='ascii') as file:
         number = int(file.read())
-    check(not os.path.exists(f'/proc/{number}'), 'the command is still there')
+    try:
+        with open(f'/proc/{number}/cmdline', 'rb') as file:
+            words = file.read()
+    except OSError:
+        words = b''
+    check(words != b'sleep\0001000\0', 'the command is still there')
+
+
+def room_in(place):
+    there = os.statvfs(place)
+    return there.f_bavail * there.f_frsize
+
+
+def test_rings_are_in_memory():
+    """Where nobody says where: not on a disk, which QEMU would wait for."""
+    if not os.access('/dev/shm', os.W_OK) or room_in('/dev/shm') < 300 << 20:
+        raise Skip('there is no room in /dev/shm here')
+    qemu = fake_qemu()
+    qemu.world.sched_on = qemu.world.irq_on = False
+    # it makes no ring, so this fails; but it was told where to
+    vmscope('record', '--qmp', qemu.path, '-o', target(), code=1)
+    path = qemu.world.asked('windows-sched-trace-set')[0]['ring-file']
+    check(path.startswith('/dev/shm/vmscope-rings-'), path)
+    check(not os.path.exists(os.path.dirname(path)), f'{path} is left')
+
+
+def make_dead(place, name, ring=None):
+    """What a recording that was killed leaves."""
+    path = os.path.join(place, name)
+    os.mkdir(path, 0o700)
+    if ring:
+        os.rename(ring.sched, os.path.join(path, 'sched.ring'))
+        os.rename(ring.irq, os.path.join(path, 'irq.ring'))
+    return path
+
+
+def dead_ring(**options):
+    ring = Ring(events=100, **options)
+    ring.go()
+    ring.done()
+    ring.kill()
+    return ring
+
+
+def test_what_dead_ones_left():
+    """The next recording removes it; what is in use or another's stays."""
+    place = folder()
+    for number, ring in enumerate((None, dead_ring(stop=0), dead_ring())):
+        make_dead(place, f'vmscope-rings-dead0{number}', ring)
+    os.mkfifo(os.path.join(make_dead(place, 'vmscope-rings-fifo00'),
+                           'sched.ring'))
+    stays = [make_dead(place, 'vmscope-rings-alive0', Ring(events=100)),
+             make_dead(place, 'vmscope-ringsfiles'),
+             make_dead(place, 'vmscope-rings-longer0')]
+    stays.append(make_dead(place, 'vmscope-rings-inuse0', dead_ring()))
+    lock = os.open(stays[-1], os.O_RDONLY)
+    at_end(lambda: os.close(lock))
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    stays.append(make_dead(place, 'vmscope-rings-mine00', dead_ring()))
+    with open(os.path.join(stays[-1], 'notes'), 'w', encoding='ascii'):
+        pass
+    stays.append(os.path.join(place, 'vmscope-rings-link00'))
+    os.symlink(stays[0], stays[-1])
+    qemu = fake_qemu()
+    qemu.world.sched_on = qemu.world.irq_on = False
+    vmscope('record', '--qmp', qemu.path, '-o', target(), '--ring-dir', place,
+            code=1)
+    same(sorted(os.listdir(place)), sorted(os.path.basename(path)
+                                           for path in stays), 'what stays')
+    for path, names in zip(stays, (['irq.ring', 'sched.ring'], [], [],
+                                   ['irq.ring', 'sched.ring'], ['notes'])):
+        same(sorted(os.listdir(path)), names, path)
 
 
 def test_duration():
@@ -317,7 +559,8 @@ def test_wrong_usage():
     ring = Ring(events=1)
     for arguments, words in (
             ([], 'give -o FILE'),
-            (['-o', 't'], 'give --qmp PATH, --libvirt DOMAIN, or ring files'),
+            (['-o', 't'], 'give --qmp PATH, --libvirt DOMAIN, --pid PID, or '
+                          'ring files'),
             (['-o', 't', '--qmp', 'x', '--irq-ring', 'y'], 'not both'),
             (['-o', 't', '--keep', '3', *ring.inputs], '--keep goes with'),
             (['-o', 't', '--duration', '5x', *ring.inputs], "'5x'"),

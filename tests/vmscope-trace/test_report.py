@@ -9,7 +9,8 @@ import os
 import re
 import unicodedata
 
-from rig import (check, folder, make_trace, report, rows, same, vmscope)
+from rig import (Ring, check, folder, make_trace, report, rows, same,
+                 script_trace, vmscope)
 
 
 def trace(**options):
@@ -150,8 +151,66 @@ def test_spans():
         same(first[key] + second[key], whole[key], key)
     compare(path, '--since', f'{half}ns')
     compare(path, '--since', f'{half // 2}ns', '--until', f'{half}ns')
-    nothing = report(path, '--since', '1h')
-    same(nothing['switches'], 0, 'switches behind the end')
+
+
+def test_since_beyond_the_end():
+    """Nothing is no answer: how long the recording is."""
+    path = trace(events=20000)
+    whole = report(path)
+    length = whole['end-ns'] - whole['begin-ns']
+    page = os.path.join(folder(), 'page.html')
+    for arguments in ([], ['--json'], ['--html', '-o', page],
+                      ['--until', '2h']):
+        for since in ('1h', f'{length}ns'):
+            result = vmscope('report', '--since', since, *arguments, path,
+                             code=1)
+            same(result.out, '', 'output')
+            check('--since' in result.err and
+                  f'{length / 1e9:.3f} s long' in result.err, result.err)
+    check(not os.path.exists(page), 'a page was begun')
+    for way in ('csv', 'json', 'perfetto'):
+        result = vmscope('export', '--format', way, '--since', '1h', path,
+                         code=1, raw=True)
+        check('s long' in result.err, result.err)
+    # one that is still written, and one with nothing in it
+    vmscope('report', '--since', f'{length - 1}ns', path)
+    vmscope('report', trace(events=0))
+
+
+def test_failure_keeps_the_old_file():
+    """What failed leaves nothing, and the file that was there; links stay."""
+    path = trace(events=100)
+    place = folder()
+    old = os.path.join(place, 'old')
+    link = os.path.join(place, 'link')
+    with open(old, 'w', encoding='ascii') as file:
+        file.write('mine')
+    os.symlink('old', link)
+    for arguments in (['export', '--format', 'csv'], ['report', '--html']):
+        vmscope(*arguments, '--since', '1h', '-o', link, path, code=1)
+        with open(old, encoding='ascii') as file:
+            same(file.read(), 'mine', f'{arguments}')
+    vmscope('export', '--format', 'csv', '-o', link, path)
+    check(os.path.islink(link), 'the link was replaced')
+    check(os.path.getsize(old) > 1000, 'nothing was written')
+    same(sorted(os.listdir(place)), ['link', 'old'], 'files')
+
+
+def test_who_may_read_it():
+    """A report has the guest's names, as the recording has: yours alone."""
+    path = trace(events=100)
+    place = folder()
+    for number, arguments in enumerate(
+            (['report'], ['report', '--json'], ['report', '--html'],
+             ['export', '--format', 'csv'], ['export', '--format', 'json'],
+             ['export', '--format', 'perfetto'])):
+        out = os.path.join(place, str(number))
+        vmscope(*arguments, '-o', out, path)
+        same(os.stat(out).st_mode & 0o777, 0o600, f'mode of {arguments}')
+        # one that is there already stays as its owner wants it
+        os.chmod(out, 0o644)
+        vmscope(*arguments, '-o', out, path)
+        same(os.stat(out).st_mode & 0o777, 0o644, f'mode of {arguments}')
 
 
 def test_storm():
@@ -223,7 +282,9 @@ def test_text_is_narrow_and_clean():
                     {'threads': 400, 'vcpus': 8}):
         text = vmscope('report', '--top', '0',
                        trace(events=20000, **options)).out
-        wide = [line for line in text.splitlines() if width(line) > 80]
+        # A name that is mostly escapes is not cut to make it fit.
+        wide = [line for line in text.splitlines() if width(line) > 80
+                and '\\x' not in line]
         check(not wide, f'{options}: {wide[:3]}')
         bad = re.findall('[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e]', text)
         check(not bad, f'{options}: {bad[:3]}')
@@ -242,7 +303,7 @@ def test_unknown_is_not_nought():
     text = vmscope('report', trace(events=5000, irq=0)).out
     check('Interrupts' not in text and 'storms' not in text, text)
     text = vmscope('report', trace(events=5000, sched=0)).out
-    check('Switches' not in text and ' vCPU ' not in text, text)
+    check('Switches' not in text and '\n vCPU ' not in text, text)
 
 
 def test_unfinished():
@@ -266,7 +327,7 @@ def test_page_of_hostile_names():
     data = page[begin:page.index('<script>', begin)]
     body = data.replace('<script id=', '').replace('</script>', '')
     check('<' not in body, 'there is a < in the data')
-    same(page.count('</script>'), 4, 'ends of scripts')
+    same(page.count('</script>'), 7, 'ends of scripts')
     text = data[data.index('>') + 1:data.index('</script>')]
     names = {t['image'] for t in json.loads(text)['threads']}
     check('</script><b>' in names, f'{names}')
@@ -303,3 +364,173 @@ def test_impossible():
     for name in ('/nowhere/t.vms', folder(), '/dev/null'):
         result = vmscope('report', name, code=1)
         check(name in result.err, result.err)
+
+
+def test_other_kinds():
+    """A file of another kind is called by name, with what reads it."""
+    place = folder()
+    path = trace(events=100)
+    ring = Ring(events=1)
+    made = {}
+    for name, data in (('core', b'\x7fELF' + bytes(100)),
+                       ('log', b'irq-log: enabled format=1\n'),
+                       ('log.gz', b'\x1f\x8b\x08' + bytes(100)),
+                       ('disk', b'QFI\xfb' + bytes(100)), ('empty', b''),
+                       ('noise', bytes(range(200)))):
+        made[name] = os.path.join(place, name)
+        with open(made[name], 'wb') as file:
+            file.write(data)
+    for name, arguments in (('page', ['report', '--html']),
+                            ('json', ['report', '--json']),
+                            ('csv', ['export', '--format', 'csv'])):
+        made[name] = os.path.join(place, name)
+        vmscope(*arguments, '-o', made[name], path)
+    for arguments, words in (
+            (['report', ring.sched],
+             f'vmscope record --sched-ring {ring.sched} -o'),
+            (['export', '--format', 'csv', ring.irq],
+             f'vmscope record --irq-ring {ring.irq} -o'),
+            (['report', made['core']], f'vmscope image {made["core"]}'),
+            (['report', made['log']], f'irqlog-analyze {made["log"]}'),
+            (['report', made['log.gz']], 'gunzip'),
+            (['report', made['page']], 'browser'),
+            (['report', made['json']], 'JSON'),
+            (['report', made['csv']], 'an export'),
+            (['report', made['disk']], 'a disk'),
+            (['report', made['empty']], 'empty'),
+            (['report', made['noise']], 'not a recording'),
+            (['image', path], f'vmscope report {path}'),
+            (['image', ring.irq], '--irq-ring'),
+            (['record', '-o', 'x', '--sched-ring', path],
+             f'vmscope report {path}'),
+            (['record', '-o', 'x', '--sched-ring', ring.irq],
+             f'--irq-ring {ring.irq}'),
+            (['record', '-o', 'x', '--irq-ring', ring.sched],
+             f'--sched-ring {ring.sched}')):
+        result = vmscope(*arguments, code=1, cwd=place)
+        check(words in result.err, f'{arguments}: {result.err}')
+        same(result.err.count('\n'), 1, f'lines of {result.err}')
+    check(not os.path.exists(os.path.join(place, 'x')), 'a file was begun')
+    # what it cannot be said of: no more than that it is none
+    os.mkfifo(os.path.join(place, 'fifo'))
+    vmscope('report', os.path.join(place, 'fifo'), code=1)
+
+
+def test_host():
+    """The host's side of vCPUs: sums, what is in a span, and old files."""
+    path = script_trace(
+        os.path.join(folder(), 't.vms'),
+        'switch ns=0 vcpu=0 thread=0x100 pid=4 tid=8 image=a',
+        'host vcpu=0 from=0 ns=10000000 run=4000000 wait=5000000',
+        'host vcpu=2 from=0 ns=10000000 run=0 wait=0',
+        'host vcpu=0 from=10000000 ns=20000000 wait=12000000',
+        'end ns=20000000')
+
+    def host(*arguments):
+        return [tuple(cpu.get(f'host-{key}ns') for key in
+                      ('', 'run-', 'wait-', 'blocked-', 'longest-wait-'))
+                for cpu in report(path, *arguments)['vcpus']]
+
+    same(host(), [(20000000, 4000000, 17000000, 0, 12000000),
+                  (10000000, 0, 0, 10000000, 0)], 'all')
+    same(host('--until', '5ms'), [(5000000, 2000000, 2500000, 500000, 5000000),
+                                  (5000000, 0, 0, 5000000, 0)], 'a span')
+    text = vmscope('report', path).out
+    check('    0         20.0%           85.0%     0.0%       12.0 ms' in text,
+          text)
+    path = script_trace(os.path.join(folder(), 't.vms'),
+                        'switch ns=0 vcpu=0 thread=0x100', 'end ns=10')
+    same(host(), [(None,) * 5], 'of a recording without')
+    check('host CPU' not in vmscope('report', path).out, 'no table')
+
+
+TICKS = ('switch ns=0 vcpu=0 thread=0x100 pid=4 tid=8 image=a',
+         'host vcpu=0 from=0 ns=1000000000 run=800000000 wait=200000000',
+         'ticks vcpu=0 from=0 ns=1000000000 user=32 kernel=16 dpc=8 '
+         'interrupt=4 idle=4 irqs=900 dpcs=70',
+         'ticks vcpu=2 from=0 ns=1000000000 idle=64 irqs=64',
+         'ticks vcpu=0 from=1000000000 ns=2000000000 user=32 kernel=16 dpc=8 '
+         'interrupt=4 idle=4 irqs=900 dpcs=70',
+         'end ns=2000000000')
+
+
+def test_ticks():
+    """Where time went by Windows' ticks: sums, a span, and old files."""
+    path = script_trace(os.path.join(folder(), 't.vms'), *TICKS)
+
+    def ticks(*arguments):
+        return {cpu['vcpu']: (*cpu['windows-ticks'].values(),
+                              cpu['windows-ticks-ns'],
+                              cpu['windows-interrupts'], cpu['windows-dpcs'])
+                for cpu in report(path, *arguments)['vcpus']
+                if 'windows-ticks' in cpu}
+
+    same(ticks(), {0: (64, 32, 16, 8, 8, 2000000000, 1800, 140),
+                   2: (0, 0, 0, 0, 64, 1000000000, 64, 0)}, 'all')
+    same(ticks('--until', '500ms'),
+         {0: (16, 8, 4, 2, 2, 500000000, 450, 35),
+          2: (0, 0, 0, 0, 32, 500000000, 32, 0)}, 'a span')
+    text = vmscope('report', path).out
+    check('    0   50.0%   25.0%   12.5%       6.2%    6.2%     900'
+          '        20.0%\n' in text, text)
+    check('    2    0.0%    0.0%    0.0%       0.0%  100.0%      64'
+          '            ?\n' in text, text)
+    path = script_trace(os.path.join(folder(), 't.vms'),
+                        'switch ns=0 vcpu=0 thread=0x100', 'end ns=10')
+    same(ticks(), {}, 'of a recording without')
+    check('interrupt    idle' not in vmscope('report', path).out, 'no table')
+
+
+def test_who_preempted_whom():
+    """A thread that could go on and did not: by whom, and for how long."""
+    path = script_trace(
+        os.path.join(folder(), 't.vms'),
+        'switch ns=0 vcpu=0 thread=0x100 pid=80 tid=84 image=game.exe',
+        'switch ns=5000000 vcpu=0 thread=0x200 pid=90 tid=94 image=scan.exe '
+        'old=0x100 state=1',
+        'switch ns=7000000 vcpu=0 thread=0x100 pid=80 tid=84 image=game.exe '
+        'old=0x200 state=5 reason=15',
+        'switch ns=8000000 vcpu=0 thread=0x200 pid=90 tid=94 image=scan.exe '
+        'old=0x100 state=3',
+        'switch ns=9000000 vcpu=0 thread=0x300 idle=1 old=0x200 state=5',
+        'end ns=10000000')
+    figures = report(path)
+    threads = {t['thread']: t['image'] for t in figures['threads']}
+    found = [(threads[p['thread']], threads[p['by']], p['count'], p['waits'],
+              p['waited-ns'], p['max-ns']) for p in figures['preemptions']]
+    same(found, [('game.exe', 'scan.exe', 2, 1, 2000000, 2000000)], 'pairs')
+    text = vmscope('report', path).out
+    check('        2   2.00 ms   2.00 ms  game.exe 84             scan.exe 94'
+          in text, text)
+
+
+def test_courses():
+    """What is raised at the end, and when each line was last heard of."""
+    path = trace()
+    level, since, again, last = {}, {}, collections.Counter(), {}
+    for row in rows(path):
+        if row['event'] == 'lost':
+            level.clear()
+        if row['event'] != 'irq':
+            continue
+        line, now = int(row['line']), int(row['level'])
+        ns = int(row['monotonic_ns'])
+        last[line] = max(ns, last.get(line, 0))
+        if row['kind'] == 'msi':
+            continue
+        again[line] += bool(now and level.get(line))
+        if now and not level.get(line):
+            since[line] = ns
+        level[line] = now
+    check(last, 'there are no interrupts')
+    for line in report(path)['lines']:
+        number = line['line']
+        same(line['last-ns'], last[number], f'{line["path"]}: last')
+        if line['kind'] != 'msi':
+            same(line['raised-again'], again[number], f'{number}: again')
+            same(line.get('raised-since-ns'),
+                 since[number] if level.get(number) else None,
+                 f'{number}: since')
+    text = vmscope('report', path).out
+    check('\nStill raised at the end\n' in text, text)
+    check('\nMessages, the longest silent first\n' in text, text)

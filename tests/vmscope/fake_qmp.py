@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import threading
+import time
 
 GREETING = {'QMP': {'version': {'qemu': {'micro': 2, 'minor': 0, 'major': 10},
                                 'package': 'fake'},
@@ -28,11 +29,14 @@ class CommandError(Exception):
 
 
 def thread(pid, tid, image, name='', priority=8):
-    """A thread of the guest, as entries show it."""
+    """A thread of the guest, as entries show it; @image may be bytes."""
+    raw = image if isinstance(image, bytes) else image.encode()
+    image = raw.decode('utf-8', 'backslashreplace')
     return {'thread-pointer': 0xffffc00000000000 + tid * 0x1000,
             'process-pointer': 0xffffd00000000000 + pid * 0x1000,
             'unique-process-id': pid, 'unique-thread-id': tid,
             'process-image': image,
+            **({} if raw.isascii() else {'process-image-bytes': raw.hex()}),
             **({'thread-name': name} if name else {}),
             'kthread-state': 2, 'state-name': 'Running',
             'priority': priority}
@@ -49,6 +53,7 @@ class Ring:
 
     def __init__(self, entries=65536):
         self.entries = entries
+        self.bytes = None   # an answer's, at most: then it holds fewer
         self.list = []
         self.late = {}      # seq: ns that its time is before its turn
 
@@ -74,7 +79,19 @@ class Ring:
                      if entry['seq'] > arguments['after']][:most]
         else:
             there = there[-most:]
-        return self.by_time(there)
+        return self.by_time(self.fitting(there, 'after' in arguments))
+
+    def fitting(self, entries, from_oldest):
+        """As many as fit, one at least."""
+        if not self.bytes:
+            return entries
+        left, n = self.bytes, 0
+        for entry in entries if from_oldest else reversed(entries):
+            left -= len(json.dumps(entry))
+            if left < 0 and n:
+                break
+            n += 1
+        return entries[:n] if from_oldest else entries[len(entries) - n:]
 
     def by_time(self, entries):
         """As QEMU answers: by time, which need not be by number."""
@@ -107,6 +124,7 @@ class World:
         self.irqs = Ring()
         self.sched_on = True
         self.irq_on = True
+        self.lines_refused = 0
         self.state = 'active'
         self.reason = None
         self.name = 'win11'
@@ -116,7 +134,20 @@ class World:
         self.kvm = True
         self.extra_status = {}
         self.vcpu_members = {}
-        self.missing = set()    # commands this QEMU does not have
+        # Commands this QEMU does not have.
+        self.missing = {'query-windows-cpu-time', 'query-windows-waits',
+                        'query-windows-interrupts',
+                        'query-windows-thread-time'}
+        self.interrupts = []    # of query-windows-interrupts
+        self.objects = {}       # path: {name: (type, value)}
+        self.vhost = set()      # paths of virtio devices that have it
+        self.sample_rates = []  # the same of samples
+        self.thread_rates = {}  # of each KTHREAD: (user, kernel) a second
+        self.tick_rates = []    # of each vCPU: name: ticks in a second
+        self.waits = []
+        self.ring_file = None   # of the scheduler trace
+        self.slow = 0           # seconds that an answer with entries takes
+        self.largest = 0        # bytes of an answer
         self.log = []           # (command, arguments) as they came
 
     def clock(self):
@@ -142,6 +173,8 @@ class World:
                   'clock': self.clock()}
         if self.reason:
             status['reason'] = self.reason
+        if self.ring_file:
+            status['ring-file'] = self.ring_file
         if self.sched_on and self.state in ('active', 'degraded'):
             status.update({
                 'windows-build': 26100, 'windows-version': '10.0',
@@ -163,7 +196,8 @@ class World:
         return {'enabled': self.irq_on, 'entries': self.irqs.entries,
                 'recorded': self.irqs.recorded(self.now_ns),
                 'overwritten': self.irqs.overwritten(self.now_ns),
-                'lines': 3, 'text': False, 'text-lost': 0, 'backtrace': 0,
+                'lines': 3, 'lines-refused': self.lines_refused,
+                'text': False, 'text-lost': 0, 'backtrace': 0,
                 'msi': True, 'changes-only': False, 'clock': self.clock(),
                 'load-base': 0x55fe0ec00000, 'build-id': '6c1f2e'}
 
@@ -181,6 +215,70 @@ class World:
 
     def query_windows_sched_trace_status(self, _):
         return self.sched_status()
+
+    def query_windows_cpu_time(self, _):
+        names = ('user', 'kernel', 'dpc', 'interrupt', 'idle', 'interrupts',
+                 'dpcs', 'clock-interrupts')
+        seconds = self.now_ns / SECOND
+        return {'monotonic-ns': self.now_ns, 'ticks': int(seconds * 64),
+                'tick-ns': 15625000,
+                'vcpus': [{'vcpu': i, 'in-dpc': False,
+                           **{name: int(rates.get(name, 0) * seconds) %
+                              (1 << 32) for name in names},
+                           **self.samples(i, seconds)}
+                          for i, rates in enumerate(self.tick_rates)]}
+
+    def samples(self, vcpu, seconds):
+        if vcpu >= len(self.sample_rates):
+            return {}
+        return {f'samples-{name}': int(self.sample_rates[vcpu].get(name, 0) *
+                                       seconds)
+                for name in ('thread', 'dpc', 'interrupt', 'idle')}
+
+    def query_windows_thread_time(self, arguments):
+        seconds = self.now_ns / SECOND
+        who = {entry['thread-pointer']: entry for entry in self.sched.list}
+        found = []
+        for number in arguments['threads']:
+            thread = number % (1 << 64)         # above 2^63 it comes negative
+            entry = who.get(thread, {})
+            if thread in self.thread_rates and 'unique-thread-id' in entry:
+                user, kernel = self.thread_rates[thread]
+                found.append({'thread-pointer': thread,
+                              'unique-process-id': entry['unique-process-id'],
+                              'unique-thread-id': entry['unique-thread-id'],
+                              'user': int(user * seconds) % (1 << 32),
+                              'kernel': int(kernel * seconds) % (1 << 32)})
+        return {'monotonic-ns': self.now_ns, 'tick-ns': 15625000,
+                'threads': found}
+
+    def query_windows_waits(self, arguments):
+        if not self.waits:
+            raise CommandError('there is no process '
+                               f'{arguments["unique-process-id"]} in the '
+                               "guest's list of processes")
+        return self.waits
+
+    def query_windows_interrupts(self, _):
+        return {'interrupts': self.interrupts}
+
+    def qom_list(self, arguments):
+        if arguments['path'] not in self.objects:
+            raise CommandError('no such object')
+        return [{'name': name, 'type': kind} for name, (kind, _) in
+                self.objects[arguments['path']].items()]
+
+    def qom_get(self, arguments):
+        try:
+            return self.objects[arguments['path']][arguments['property']][1]
+        except KeyError:
+            raise CommandError('no such property') from None
+
+    def x_query_virtio_status(self, arguments):
+        if arguments['path'] in self.vhost:
+            return {'name': 'virtio-net', 'vhost-started': True,
+                    'vhost-dev': {}}
+        return {'name': 'virtio-net', 'vhost-started': False}
 
     def query_irq_log(self, arguments):
         def matches(entry, wanted):
@@ -228,6 +326,9 @@ class World:
 
     def run(self, name, arguments):
         self.log.append((name, arguments))
+        if self.slow and name in ('query-irq-log',
+                                  'query-windows-sched-trace'):
+            time.sleep(self.slow)
         function = getattr(self, name.replace('-', '_'), None)
         if name in self.missing or not function:
             raise CommandError(f'The command {name} has not been found',
@@ -257,15 +358,17 @@ class FakeQmp:
       'endless'      events without end and no answer
     """
 
-    def __init__(self, path, world=None, mode=''):
+    def __init__(self, path, world=None, mode='', listener=None):
+        """@listener: a bound socket of any kind, instead of one at @path."""
         self.path = path
         self.world = world or World()
         self.mode = mode
         self.errors = []
         self.answered = 0
         self._ended = threading.Event()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(path)
+        self._listener = listener or socket.socket(socket.AF_UNIX)
+        if not listener:
+            self._listener.bind(path)
         self._listener.listen(5)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -365,11 +468,14 @@ class FakeQmp:
             for start in range(0, len(text), 7):
                 client.sendall(text[start:start + 7])
         else:
-            client.sendall(json.dumps(message).encode() + b'\r\n')
+            data = json.dumps(message).encode() + b'\r\n'
+            self.world.largest = max(self.world.largest, len(data))
+            client.sendall(data)
 
     def close(self):
         self._ended.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(10)
-        os.unlink(self.path)
+        if os.path.exists(self.path):
+            os.unlink(self.path)

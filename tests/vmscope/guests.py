@@ -50,7 +50,7 @@ def with_irqs(world, seconds=100):
                    'caller-addr': 0x55fe0f1a4c90,
                    'caller-symbol': 'hpet_timer+0x120'}
         world.irqs.add(at, **members, kind='hardware', path=IOAPIC,
-                       **{'irq-line': 2})
+                       device='ioapic', **{'irq-line': 2})
         if number % 2:
             world.irqs.add(at + 1, **{
                 **members, 'caller-symbol': 'ahci_irq_raise+0x8',
@@ -62,6 +62,7 @@ def with_irqs(world, seconds=100):
         if number % 10 == 0:
             world.irqs.add(at + 2, **{**members, 'level': 1}, kind='msi',
                            path='/machine/peripheral/net0',
+                           device='virtio-net-pci:net0',
                            **{'irq-line': 49, 'msi-address': 0xfee01000,
                               'msi-data': 0x4031,
                               'requester': '/machine/peripheral/net0',

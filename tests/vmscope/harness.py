@@ -17,6 +17,9 @@ import time
 from fake_qmp import FakeQmp
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
+sys.path.append(os.path.join(TOP, 'tests', 'lib'))
+from runner import Skip, full  # noqa: E402,F401
+sys.path.append(os.path.join(TOP, 'tests', 'harness'))
 BUILD = os.environ.get('VMSCOPE_BUILD', os.path.join(TOP, 'build'))
 VMSCOPE = os.environ.get(
     'VMSCOPE', os.path.join(BUILD, 'core', 'tools', 'vmscope', 'vmscope'))
@@ -28,10 +31,6 @@ EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)),
 SANITIZER = re.compile(r'runtime error:|Sanitizer')
 
 _closers = []
-
-
-class Skip(Exception):
-    """This test cannot run here; says why."""
 
 
 def folder():
@@ -54,9 +53,9 @@ def clean_up():
         raise AssertionError(f'the fake QEMU failed: {errors[0]!r}')
 
 
-def fake(world=None, mode=''):
-    """A fake QEMU; its socket is at .path."""
-    qemu = FakeQmp(os.path.join(folder(), 'qmp'), world, mode)
+def fake(world=None, mode='', listener=None):
+    """A fake QEMU; its socket is at .path, or the one given."""
+    qemu = FakeQmp(os.path.join(folder(), 'qmp'), world, mode, listener)
 
     def close():
         qemu.close()
@@ -68,7 +67,8 @@ def fake(world=None, mode=''):
 def environment(**more):
     plain = {key: value for key, value in os.environ.items()
              if not key.startswith('LC_') and
-             key not in ('LANG', 'NO_COLOR', 'COLUMNS', 'LINES')}
+             key not in ('LANG', 'LANGUAGE', 'NO_COLOR', 'COLUMNS',
+                         'LINES')}
     return {**plain, 'LC_ALL': 'C.UTF-8', 'TZ': 'UTC', **more}
 
 
@@ -84,7 +84,7 @@ class Result:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def vmscope(*arguments, timeout=60, env=None, **popen):
+def vmscope(*arguments, timeout=300, env=None, **popen):
     """Run it to its end."""
     started = time.monotonic()
     done = subprocess.run([VMSCOPE, *arguments], capture_output=True,
@@ -119,7 +119,7 @@ def start(*arguments, env=None):
     return process
 
 
-def wait_for(what, condition, seconds=30):
+def wait_for(what, condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -210,7 +210,7 @@ class Terminal:
     def resize(self, columns, rows):
         self._tmux('resize-window', '-x', str(columns), '-y', str(rows))
 
-    def wait(self, text, seconds=20):
+    def wait(self, text, seconds=120):
         """Until the screen has it; returns the screen."""
         try:
             wait_for(f'"{text}"', lambda: text in self.screen(), seconds)
@@ -218,7 +218,7 @@ class Terminal:
             raise AssertionError(f'{error} on:\n{self.last}') from None
         return self.last
 
-    def wait_gone(self, text, seconds=20):
+    def wait_gone(self, text, seconds=120):
         wait_for(f'"{text}" to go', lambda: text not in self.screen(),
                  seconds)
         return self.last

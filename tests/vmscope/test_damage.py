@@ -62,7 +62,7 @@ def refused(data, *words, more=()):
     path = os.path.join(folder(), 'a.core')
     with open(path, 'wb') as file:
         file.write(data)
-    result = vmscope('image', path, *more, timeout=20)
+    result = vmscope('image', path, *more, timeout=200)
     same((result.code, result.out), (1, ''), f'result ({result.err})')
     lines = [line for line in result.err.splitlines()
              if 'searching the whole file' not in line]
@@ -79,7 +79,7 @@ def set_header(number, member, value):
 
 
 def test_whole():
-    refused(core(), 'page tables')
+    refused(core(), 'no Windows kernel')
 
 
 def test_cut_anywhere():
@@ -90,7 +90,7 @@ def test_cut_anywhere():
 
 
 def test_cut_memory():
-    refused(core()[:-PAGE], 'cut short', 'gpa 0x0')
+    refused(core()[:-PAGE], 'cut short: 4096 bytes')
 
 
 def test_sizes_that_lie():
@@ -103,7 +103,7 @@ def test_sizes_that_lie():
 
 
 def test_counts_that_lie():
-    refused(core(phnum=0), 'no registers')
+    refused(core(phnum=0), 'no Windows kernel')
     refused(core(phnum=4000), 'cut short')
     refused(core(phnum=0xffff), 'no section header')
     refused(core(phoff=1 << 63), 'cut short')
@@ -117,15 +117,14 @@ def ranges(n, size):
 
 
 def test_many_ranges():
-    refused(core(more=ranges(5000, PAGE)), '4096 ranges', 'paging=false')
-    refused(core(more=ranges(4096, PAGE)), '4096 ranges', 'paging=false')
+    refused(core(more=ranges(60000, PAGE)), 'no Windows kernel')
 
 
 def test_ranges_that_overlap():
     """4000 times the whole file: searching it takes no longer for that."""
     sentence = refused(core(parts=((0, 1 << 20),),
                             more=ranges(4000, 1 << 20)))
-    check('page tables' in sentence, sentence)
+    check('no Windows kernel' in sentence, sentence)
 
 
 def test_notes():
@@ -137,8 +136,8 @@ def test_notes():
     refused(core(note(KERNEL[:-100])), 'registers of 340 bytes')
     refused(core(note(b'')), 'registers of 0 bytes')
     refused(core(good * 1025), 'registers')
-    refused(core(note(KERNEL, name=b'CORE\0')), 'no registers')
-    refused(core(b''), 'no registers')
+    refused(core(note(KERNEL, name=b'CORE\0')), 'no Windows kernel')
+    refused(core(b''), 'no Windows kernel')
     refused(core(good[:-1]), 'note that')
     refused(core(good + b'\0' * 8))
 
@@ -155,18 +154,23 @@ def test_other_machines():
 
 
 def test_other_files():
-    for magic, words in ((b'KDUMP   ', 'kdump'), (b'makedumpfile\0', 'kdump'),
-                         (b'PAGEDU64', 'Windows crash dump'),
+    for magic, words in ((b'KDUMP   ', 'cut short'),
+                         (b'makedumpfile\0\0\0\0', 'cut short'),
+                         (b'PAGEDU64', 'cut short'),
+                         (b'PAGEDUMP', '32-bit Windows'),
+                         (b'\x1f\x8b', 'unpack it first'),
+                         (b'HIBR', 'hibernation'),
                          (b'QEVM', 'migration'),
                          (b'LibvirtQemudSave', 'virsh dump --memory-only'),
                          (b'QFI\xfb', 'qcow2'),
-                         (b'MZ', '--registers'), (b'', '--registers')):
+                         (b'MZ', 'no memory image'),
+                         (b'', 'no memory image')):
         refused(magic + bytes(100), words)
-    refused(b'', '--registers')
+    refused(b'', 'empty')
     for path, words in (('/nonexistent', 'No such file'),
                         ('/dev/zero', 'no ordinary file'),
                         (folder(), 'no ordinary file')):
-        result = vmscope('image', path, timeout=20)
+        result = vmscope('image', path, timeout=200)
         same(result.code, 1, path)
         check(words in result.err and path in result.err, result.err)
 
@@ -210,7 +214,7 @@ def test_random_damage():
                                       chance.randrange(256)))
         with open(path, 'wb') as file:
             file.write(data)
-        result = vmscope('image', path, timeout=20)
+        result = vmscope('image', path, timeout=200)
         check(result.code == 1 and result.err and not result.out,
               f'case {number}: {result.code} {result.err}')
 
@@ -231,7 +235,7 @@ def test_damaged_guest():
                 file.write(chance.choice((bytes(PAGE), b'\xff' * PAGE,
                                           chance.randbytes(PAGE))))
             file.flush()
-            result = vmscope('image', '--json', path, timeout=60)
+            result = vmscope('image', '--json', path, timeout=200)
             check(result.code in (0, 1), f'{number}: {result.code} '
                   f'{result.err}')
             if result.code == 0:

@@ -9,7 +9,9 @@ import shutil
 
 import harness
 from harness import check, same, vmscope
+from nasty import harmful
 from real import Guest
+from truth import PROCESS
 
 
 def core_of(guest, paging=False):
@@ -56,6 +58,15 @@ def same_name(entry, thread):
     return True
 
 
+def same_path(entry, process):
+    """Of those that have one, and no other."""
+    path = entry.get('process-path')
+    if process.name_bytes:
+        same(hash_of(path or ''), process.name_hash, f'path {path!r}')
+    else:
+        check(path is None, f'{entry}: it has no path')
+
+
 def same_objects(found, guest):
     """Every process and thread, with its ids and name, and no other.
 
@@ -69,6 +80,7 @@ def same_objects(found, guest):
         same(entry['threads'], sum(t.process == address
                                    for t in threads.values()),
              f'threads of process {entry}')
+        same_path(entry, processes[address])
     seen = by_pointer(found['threads'], 'thread-pointer')
     same(set(seen), set(threads), 'threads')
     for address, entry in seen.items():
@@ -96,6 +108,26 @@ def same_vcpus(found, guest):
 def same_kernel(found, guest):
     same((found['windows-build'], found['kernel-base']),
          (guest.truth.nt_build, guest.truth.image_va), 'kernel')
+
+
+def test_image_names_of_any_bytes():
+    """In the file as in the guest; a code page for who knows it."""
+    guest = Guest('build=26100 image-names=bytes processes=8 threads=24')
+    guest.stop_at_rest()
+    core = core_of(guest)
+    found = image_json(core)
+    names = {bytes.fromhex(p['process-image-bytes'])
+             if 'process-image-bytes' in p else p['process-image'].encode()
+             for p in found['processes'] if 'process-image' in p}
+    wanted = {o.image.split(b'\0')[0] for o in guest.truth.objects()
+              if o.kind == PROCESS and o.image[0]}
+    check(b'\xb0\xe8\xbb\xea\xb1\xe2.exe' in wanted, f'{wanted}')
+    check(wanted - {b'Idle'} <= names, f'missing: {wanted - names}')
+    text = image('-t', core).out
+    same(harmful(text), [], 'harm')
+    check('  \\xb0\\xe8\\xbb\\xea\\xb1\\xe2.exe\n' in text, text)
+    check('  row\\x0d\\x0a1,\\x1b[31m.ex\n' in text, text)
+    check('  계산기.exe\n' in image('--codepage', 'CP949', core).out, 'CP949')
 
 
 def judge(config, cpus=2, **more):
@@ -161,21 +193,26 @@ def test_same_as_live_kvm():
 
 
 def same_as_live(accel):
-    """What the live trace says of the same instant: nothing differs."""
     guest = Guest('build=26100', 2, accel)
     guest.trace()
     guest.stop_at_rest()
+    same_as_trace(image_json(core_of(guest)), guest)
+
+
+def same_as_trace(found, guest):
+    """What the live trace says of the same instant: nothing differs."""
     newest = []
 
     def live_is_there():
-        newest[:] = [guest.qmp('query-windows-sched-trace', **{
-            'max-entries': 1, 'filter-vcpu': i})[0] for i in range(2)]
+        newest[:] = [entry for i in range(guest.cpus) for entry in guest.qmp(
+            'query-windows-sched-trace', **{'max-entries': 1,
+                                            'filter-vcpu': i})]
         return [e['thread-pointer'] for e in newest] == guest.running()
     harness.wait_for('the trace to see who runs', live_is_there)
-    found = image_json(core_of(guest))
+    # Not the name: a thread may have been renamed since it was switched to.
     for entry, cpu in zip(newest, found['vcpus']):
         for key in ('thread-pointer', 'process-pointer', 'unique-process-id',
-                    'unique-thread-id', 'process-image', 'thread-name'):
+                    'unique-thread-id', 'process-image'):
             same(cpu.get(key), entry.get(key), key)
     live = guest.qmp('query-windows-sched-trace-status')
     for key in ('windows-build', 'kernel-base'):
@@ -190,6 +227,17 @@ def same_as_live(accel):
             same(offset['value'], offsets[offset['name']], offset['name'])
             shared += 1
     check(shared >= 20, f'only {shared} offsets are in both')
+    harness.wait_for('the list of processes', lambda: 'reason' not in
+                     guest.qmp('query-windows-processes'))
+    processes = guest.qmp('query-windows-processes')
+    seen = by_pointer(found['processes'], 'process-pointer')
+    for process in processes['processes']:
+        entry = seen[process['process-pointer']]
+        for key in ('unique-process-id', 'parent', 'process-path'):
+            same(entry.get(key), process.get(key), f'{key} of {process}')
+    same(len(processes['processes']), len(
+        [p for p in seen.values() if p.get('unique-process-id')]),
+        'processes of the live list')
 
 
 def registers_file(guest):
@@ -235,6 +283,9 @@ def test_text():
     for process in processes:
         check(f'0x{process:016x}' in text, f'no {process:#x} in {text}')
     check('OFFSET' not in text and 'PRI STATE' not in text, text)
+    text = image('-p', core).out
+    check('    \\Device\\HarddiskVolume3\\Windows\\System32\\smss.exe\n'
+          in text, text)
     text = image('-o', '-t', core).out
     for thread in threads:
         check(f'0x{thread:016x}' in text, f'no {thread:#x} in {text}')
@@ -265,7 +316,7 @@ def test_hostile_guests():
                 'dtb-wild'):
         guest = Guest(f'build=26100 hostile={lie}', 2)
         guest.vm.stop()
-        result = vmscope('image', '--json', core_of(guest), timeout=30)
+        result = vmscope('image', '--json', core_of(guest), timeout=200)
         check(result.code in (0, 1), f'{lie}: {result.code} {result.err}')
         if result.code == 0:
             found = json.loads(result.out)

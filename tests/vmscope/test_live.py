@@ -14,6 +14,7 @@ import harness
 from harness import (Terminal, check, environment, same, start, vmscope,
                      wait_for)
 from real import Guest
+from test_image import hash_of
 from test_irq import ANALYZE
 
 QUERY = 'query-windows-sched-trace'
@@ -81,15 +82,28 @@ def test_threads_are_the_guests():
             for interval in result.objects() for t in interval['threads']}
     check(len(seen) > 10, f'only {len(seen)} threads')
     same(seen - known, set(), 'threads that the guest does not know')
+    paths = {o.pid: o.name_hash for o in guest.truth.objects()
+             if o.kind == 1 and o.name_bytes}
+    told = {t['unique-process-id']: t['process-path']
+            for interval in result.objects() for t in interval['threads']
+            if t.get('process-path') and t['unique-process-id'] in paths}
+    check(len(told) > 1, f'paths {told}')
+    same({pid: hash_of(path) for pid, path in told.items()},
+         {pid: paths[pid] for pid in told}, f'paths {told}')
     same(guest.state(), 'disabled', 'state afterwards')
 
 
 def test_eight_vcpus_and_churn():
     guest = Guest('build=26100 threads=48 processes=8 churn=on tick-us=500',
                   8)
-    result = top(guest, '--json', '-n', '4', '--hz', '4000')
+    result = top(guest, '--json', '-n', '12', '--hz', '4000')
     same(result.code, 0, f'exit code ({result.err})')
-    for interval in result.objects():
+    intervals = result.objects()
+    # on a busy host it takes a while until all are seen
+    while intervals and len(intervals[0]['vcpus']) < 8:
+        intervals.pop(0)
+    check(len(intervals) >= 2, f'{len(intervals)} intervals with all vCPUs')
+    for interval in intervals:
         same(len(interval['vcpus']), 8, 'vCPUs')
         for vcpu in interval['vcpus']:
             check(vcpu['busy-ns'] + vcpu['idle-ns'] <=
@@ -106,7 +120,7 @@ def test_two_clients():
                    guest.sockets[0]),
              start('irq', '--json', '-n', '200', '--qmp', guest.sockets[1])]
     for process in tools:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         same(process.returncode, 0, f'exit code ({err})')
         check(out, 'no output')
         for line in out.splitlines():
@@ -122,7 +136,7 @@ def test_two_clients_on_one_socket():
     same(second.code, 1, 'exit code')
     check('serves one at a time' in second.err, second.err)
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=30)
+    first.communicate(timeout=120)
     same(first.returncode, 0, 'exit code of the first')
     same(top(guest, '--json', '-n', '1').code, 0, 'afterwards')
 
@@ -141,7 +155,7 @@ def test_turned_off_by_another():
             break
     same(interval['state'], 'disabled', 'state')
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     same(process.returncode, 0, 'exit code')
 
 
@@ -153,7 +167,7 @@ def test_qemu_is_killed():
         process = start(*command, '--qmp', guest.sockets[0])
         process.stdout.readline()
         guest.vm.proc.kill()
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
         same(process.returncode, 1, f'exit code of {command}: {err}')
         check('QEMU has ended' in err, err)
         harness.clean_up()
@@ -166,7 +180,7 @@ def test_qemu_hangs():
     process.stdout.readline()
     guest.vm.proc.send_signal(signal.SIGSTOP)
     harness.at_end(lambda: guest.vm.proc.send_signal(signal.SIGCONT))
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     same(process.returncode, 1, f'exit code ({err})')
     check('no answer within 0.5 s' in err, err)
 
@@ -180,7 +194,7 @@ def test_sigint_at_any_moment():
                             guest.sockets[0])
             time.sleep(moment * 0.012)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=120)
             check(process.returncode in (0, -signal.SIGINT),
                   f'{process.returncode}: {err}')
             same((guest.state(), guest.qmp('query-irq-log-status')
@@ -207,7 +221,7 @@ def test_reset():
     else:
         raise AssertionError(f'it is not seen again: {bases}')
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     same(process.returncode, 0, 'exit code')
 
 
@@ -255,8 +269,8 @@ def test_irq_summary():
     same(result.code, 0, f'exit code ({result.err})')
     for interval in result.objects():
         check(interval['events'], interval)
-        same(sum(line['events'] for line in interval['lines']),
-             interval['events'], 'events')
+        same(sum(line['events'] + line.get('inner-events', 0)
+                 for line in interval['lines']), interval['events'], 'events')
 
 
 def test_kvm():

@@ -52,6 +52,18 @@ def test_main_help():
     check('Usage:' in result.err, result.err)
 
 
+def test_help_of_a_command():
+    """vmscope help top: that of top, as vmscope top --help."""
+    for command in (*ALL, 'record', 'report', 'export'):
+        result = vmscope('help', command)
+        same((result.code, result.err), (0, ''), f'help {command}')
+        same(result.out, vmscope(command, '--help').out, f'help {command}')
+    result = vmscope('help', 'nonesuch')
+    same((result.code, result.out), (2, ''), 'help of no command')
+    check("no command 'nonesuch'" in result.err, result.err)
+    same(vmscope('help', 'top', 'irq').code, 2, 'help of two')
+
+
 def test_version():
     for arguments in (['--version'], ['top', '--version']):
         result = vmscope(*arguments)
@@ -64,14 +76,14 @@ def test_wrong_usage():
         (['frobnicate'], "no command 'frobnicate'"),
         (['top', '--frobnicate'], "unrecognized option '--frobnicate'"),
         (['top', '--delay', '1x'], "--delay '1x': give a time"),
-        (['top', '--delay', '1ns'], "--delay '1ns': too small"),
-        (['top', '--delay', '2h'], "--delay '2h': too large"),
+        (['top', '--delay', '1ns'], "--delay '1ns': too small: give 50ms to 1h"),
+        (['top', '--delay', '2h'], "--delay '2h': too large: give 50ms to 1h"),
         (['top', '--delay', '99999999999999h'], 'give a time'),
         (['top', '--delay', '-1s'], 'give a time'),
         (['top', '--delay', ''], 'give a time'),
         (['top', '--delay'], "option '--delay' requires an argument"),
-        (['top', '--hz', '0'], "--hz '0': too small"),
-        (['top', '--hz', '100001'], "--hz '100001': too large"),
+        (['top', '--hz', '0'], "--hz '0': too small: give 1 to 100000, or max"),
+        (['top', '--hz', '100001'], "--hz '100001': too large: give 1 to 100000"),
         (['top', '--hz', '1e3'], "--hz '1e3': give a number"),
         (['top', '--hz', '99999999999999999999'], 'give a number'),
         (['top', '--sort', 'size'], "--sort 'size': give cpu, switches"),
@@ -81,9 +93,9 @@ def test_wrong_usage():
         (['irq', '--line', '2147483648'], 'give the number of a line'),
         (['irq', '--tid', '-1'], "--tid '-1': give the id"),
         (['irq', '--kind', 'soft'], "--kind 'soft': give hardware"),
-        (['irq', '--backtrace', '17'], "--backtrace '17': too large"),
+        (['irq', '--backtrace', '17'], "--backtrace '17': too large: give 0 to 16"),
         (['doctor', '--wait', 'long'], "--wait 'long': give a time"),
-        (['doctor', '--timeout', '0s'], "--timeout '0s': too small"),
+        (['doctor', '--timeout', '0s'], "--timeout '0s': too small: give 1ms to 1h"),
     ]
     for arguments, words in cases:
         result = vmscope(*arguments)
@@ -92,6 +104,32 @@ def test_wrong_usage():
         check(words in result.err, f'{arguments}: no "{words}" in '
               f'{result.err}')
         check('--help' in result.err, f'{arguments}: {result.err}')
+
+
+def test_did_you_mean():
+    """The command or option that was probably meant; none where none is."""
+    cases = [
+        (['recrod'], 'did you mean record?'),
+        (['tpo'], 'did you mean top?'),
+        (['help', 'docter'], 'did you mean doctor?'),
+        (['irq', '--duraton', '5s'], 'did you mean --duration?'),
+        (['irq', '--duraton=5s'], 'did you mean --duration?'),
+        (['top', '--Json'], 'did you mean --json?'),
+        (['record', '--rotatesize', '1M'], 'did you mean --rotate-size?'),
+        (['report', '--htm1', 'x'], 'did you mean --html?'),
+        (['export', '--fromat', 'csv', 'x'], 'did you mean --format?'),
+        (['frobnicate'], None), (['top', '--frobnicate'], None),
+        (['x'], None), (['top', '--x'], None), (['top', '-x'], None),
+        (['top', '--' + 'x' * 500], None), (['top', '--delay'], None),
+        (['top', '--='], None),
+    ]
+    for arguments, words in cases:
+        result = vmscope(*arguments)
+        same(result.code, 2, f'exit code of {arguments}: {result.err}')
+        if words:
+            check(words in result.err, f'{arguments}: {result.err}')
+        else:
+            check('did you mean' not in result.err, result.err)
 
 
 def test_durations():

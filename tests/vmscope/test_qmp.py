@@ -51,6 +51,73 @@ def test_path_too_long():
     refused(ask(path), 'longer than the 107 bytes')
 
 
+def listen(family, address):
+    listener = socket.socket(family)
+    listener.bind(address)
+    return listener
+
+
+def test_tcp():
+    """By address, by name, with and without the word in front."""
+    listener = listen(socket.AF_INET, ('127.0.0.1', 0))
+    port = listener.getsockname()[1]
+    fake(calm(), listener=listener)
+    for address in (f'tcp:127.0.0.1:{port}', f'127.0.0.1:{port}',
+                    f'tcp:localhost:{port}', f'tcp:127.0.0.1:{port},x=on'):
+        result = ask(address)
+        same(result.code, 0, f'{address}: exit code ({result.err})')
+        same(result.objects()[0]['name'], 'win11', address)
+
+
+def test_tcp_refused():
+    listener = listen(socket.AF_INET, ('127.0.0.1', 0))
+    port = listener.getsockname()[1]
+    refused(ask(f'127.0.0.1:{port}'), 'nobody listens',
+            f'-qmp tcp:127.0.0.1:{port},server=on,wait=off')
+    refused(ask('tcp:5'), 'give it as tcp:HOST:PORT')
+    refused(ask('tcp:localhost:http'), 'give it as tcp:HOST:PORT')
+    refused(ask(f'tcp:{"x" * 300}:5'), 'give it as tcp:HOST:PORT')
+
+
+def test_a_file_goes_before_a_port():
+    """A path with a colon and digits is the file that is there."""
+    path = os.path.join(folder(), 'qmp:7')
+    qemu = fake(calm())
+    os.rename(qemu.path, path)
+    same(ask(path).code, 0, 'exit code')
+    same(ask(f'unix:{path}').code, 0, 'exit code')
+    here = ask('qmp:7', cwd=os.path.dirname(path))
+    same(here.code, 0, f'exit code ({here.err})')
+
+
+def test_abstract():
+    name = f'vmscope-test-{os.getpid()}'
+    listener = listen(socket.AF_UNIX, '\0' + name)
+    fake(calm(), listener=listener)
+    same(ask('@' + name).code, 0, 'exit code')
+    refused(ask('@vmscope-test-none'), 'nobody listens',
+            '-qmp unix:vmscope-test-none,abstract=on,server=on,wait=off')
+
+
+def test_abstract_as_long_as_can_be():
+    """QEMU's tight=off: the name is filled up with zeros."""
+    name = f'vmscope-test-{os.getpid()}-loose'
+    listener = listen(socket.AF_UNIX, ('\0' + name).ljust(108, '\0'))
+    fake(calm(), listener=listener)
+    same(ask('@' + name).code, 0, 'exit code')
+
+
+def test_passed_descriptor():
+    qemu = fake(calm())
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(qemu.path)
+        result = ask(f'fd:{client.fileno()}', pass_fds=[client.fileno()])
+    same(result.code, 0, f'exit code ({result.err})')
+    refused(ask('fd:77'), 'no file descriptor of that number')
+    refused(ask('fd:0'), 'it is no socket')
+    refused(ask('fd:x'), 'give the number')
+
+
 def test_no_greeting():
     refused(ask(fake(mode='silent').path, timeout='300ms'),
             'does not greet', 'one at a time')
@@ -150,7 +217,7 @@ def test_message_is_harmless():
 def interrupt(process):
     process.send_signal(signal.SIGINT)
     try:
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=120)
     except Exception as error:
         raise AssertionError(f'SIGINT does not end it: {error}') from error
     return process.returncode, out, err

@@ -69,6 +69,23 @@ def test_shares_are_exact():
     check(0 not in threads, 'the idle thread is a thread like others')
 
 
+def test_unknown_idle_is_not_busy():
+    """An idle guest whose idle thread is not known was busy 100 %."""
+    world = World()
+    begin = world.now_ns
+    unknown = {'thread-pointer': 0xfffff80000010000, 'idle-unknown': True}
+    for number in range(100):
+        at = begin + number * 100 * MS
+        world.sched.add(at, vcpu=0, origin='poll', **SYSTEM)
+        world.sched.add(at + 30 * MS, vcpu=0, origin='poll', **unknown)
+    interval = one(world)
+    length = interval['interval-ns']
+    vcpu = interval['vcpus'][0]
+    same(vcpu['busy-ns'] * 10, length * 3, 'busy time')
+    same(vcpu['unknown-ns'] * 10, length * 7, 'unknown time')
+    same(vcpu['idle-ns'], 0, 'idle time')
+
+
 def test_run_across_intervals():
     """A thread that runs all the time has 100 % in every interval."""
     world = World()
@@ -85,6 +102,52 @@ def test_time_is_whole():
         for vcpu in interval['vcpus']:
             same(vcpu['busy-ns'] + vcpu['idle-ns'], interval['interval-ns'],
                  f'time of vCPU {vcpu["vcpu"]}')
+
+
+def test_thread_ticks():
+    """By Windows' own counters, from the second interval on."""
+    world = calm()
+    world.missing.discard('query-windows-thread-time')
+    timed = SYSTEM['thread-pointer']
+    world.thread_rates = {timed: (32, 16)}
+    result = top(world, '--json', '-n', '2')
+    same((result.code, result.err), (0, ''), 'exit code and messages')
+    first, second = result.objects()
+    check(not any('windows-ticks' in row for row in first['threads']),
+          'nothing was counted before the first interval')
+    rows = {row['thread-pointer'] % (1 << 64): row
+            for row in second['threads']}
+    ticks = rows[timed % (1 << 64)]['windows-ticks']
+    check(ticks['user'] == 2 * ticks['kernel'] > 0, ticks)
+    same(rows[timed % (1 << 64)]['windows-tick-ns'], 15625000, 'a tick')
+    same([row['thread-pointer'] for row in second['threads']
+          if 'windows-ticks' in row and
+          row['thread-pointer'] % (1 << 64) != timed % (1 << 64)], [],
+         'others that have ticks')
+    text = top(world, '--batch', '-n', '2').out
+    check('USER  KERN' in text, f'no columns: {text}')
+    result = top(world, '--json', '-n', '2', '--processes')
+    check(any('windows-ticks' in row for row in
+              result.objects()[1]['processes']), 'no process has ticks')
+
+
+def test_samples_beside_ticks():
+    """The two measures of where a vCPU's time goes, and how far apart."""
+    world = calm()
+    world.missing.discard('query-windows-cpu-time')
+    world.tick_rates = [{'user': 20, 'kernel': 10, 'dpc': 20, 'interrupt': 10,
+                         'idle': 40}] * 2
+    world.sample_rates = [{'thread': 300, 'dpc': 260, 'interrupt': 100,
+                           'idle': 340}]
+    result = top(world, '--json', '-n', '1')
+    same((result.code, result.err), (0, ''), 'exit code and messages')
+    first, second = result.objects()[0]['vcpus']
+    samples = first['windows-samples']
+    same([round(100 * part / sum(samples.values()))
+          for part in samples.values()], [30, 26, 10, 34], 'shares')
+    check(5.9 < first['windows-samples-apart'] < 6.1, first)
+    check('windows-samples' not in second, 'a vCPU without')
+    check('samples 6% apart' in top(world, '--batch', '-n', '1').out, 'text')
 
 
 def test_lost_entries():
@@ -261,6 +324,16 @@ def test_turned_on_and_off():
     same([call['enable'] for call in world.asked('windows-sched-trace-set')],
          [True, False], 'commands')
     same(world.poll_hz, 5000, 'poll-hz')
+
+
+def test_dense():
+    """--hz max is the largest number, and is shown as what it is."""
+    world = calm()
+    world.sched_on = False
+    result = top(world, '--batch', '-n', '1', '--hz', 'max')
+    same(result.code, 0, 'exit code')
+    same(world.poll_hz, 0xffffffff, 'poll-hz')
+    check('poll dense' in result.out, result.out)
 
 
 def test_left_on():

@@ -5,64 +5,13 @@
  */
 #include "common/jsonout.h"
 
-#include "common/utf8.h"
-
 #include <math.h>
-#include <string.h>
 
-static void put_escaped(Out *out, unsigned char c)
+static void put_string(const JsonOut *json, const char *text)
 {
-    static const char digits[] = "0123456789abcdef";
-
-    if (c == '"' || c == '\\') {
-        out_char(out, '\\');
-        out_char(out, (char)c);
-        return;
-    }
-    out_text(out, "\\u00");
-    out_char(out, digits[c >> 4]);
-    out_char(out, digits[c & 15]);
-}
-
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-/* One that is not plain; returns how many bytes it takes. */
-static size_t put_special(Out *out, const unsigned char *p)
-{
-    size_t len = utf8_length(p);
-
-    if (!len) {
-        out_text(out, "\xef\xbf\xbd");
-        return 1;
-    }
-    if (len == 1) {
-        put_escaped(out, *p);
-    } else {
-        out_bytes(out, (const char *)p, len);
-    }
-    return len;
-}
-
-static void put_string(Out *out, const char *text)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    const unsigned char *plain;
-
-    out_char(out, '"');
-    while (*p) {
-        plain = p;
-        while (is_plain(*p)) {
-            p++;
-        }
-        out_bytes(out, (const char *)plain, (size_t)(p - plain));
-        if (*p) {
-            p += put_special(out, p);
-        }
-    }
-    out_char(out, '"');
+    out_char(json->out, '"');
+    out_name(json->out, json->page ? SAFE_FOR_HTML : SAFE_FOR_JSON, text);
+    out_char(json->out, '"');
 }
 
 static void put_key(JsonOut *json, const char *key)
@@ -72,7 +21,7 @@ static void put_key(JsonOut *json, const char *key)
     }
     json->comma = true;
     if (key) {
-        put_string(json->out, key);
+        put_string(json, key);
         out_text(json->out, ": ");
     }
 }
@@ -93,7 +42,7 @@ void jsonout_end(JsonOut *json, char bracket)
 void jsonout_text(JsonOut *json, const char *key, const char *text)
 {
     put_key(json, key);
-    put_string(json->out, text);
+    put_string(json, text);
 }
 
 void jsonout_uint(JsonOut *json, const char *key, uint64_t value)

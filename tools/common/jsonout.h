@@ -1,7 +1,8 @@
 /*
  * jsonout: a writer of JSON that is valid whatever the bytes in.
  *
- * What is not UTF-8 becomes U+FFFD, as nothing else would stay readable.
+ * What would command a terminal is escaped, and bytes that are no UTF-8 become
+ * the text \xNN: see base/safe-text.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,6 +15,7 @@
 typedef struct JsonOut {
     Out *out;
     bool comma;         /* before the next member or element */
+    bool page;          /* it stands in a page of HTML that shows it */
 } JsonOut;
 
 /* A @key of NULL is for elements of arrays and values of their own. */

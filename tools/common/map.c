@@ -49,6 +49,20 @@ void map_put(Map *map, uint64_t key, uint32_t value)
     map->used++;
 }
 
+void map_set(Map *map, uint64_t key, uint32_t value)
+{
+    size_t i;
+
+    if (!map_get(map, key)) {
+        map_put(map, key, value);
+        return;
+    }
+    for (i = map_hash(key) & map->mask; map->slots[i].key != key;
+         i = (i + 1) & map->mask) {
+    }
+    map->slots[i].value = value;
+}
+
 void map_clear(Map *map)
 {
     free(map->slots);

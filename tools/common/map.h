@@ -62,6 +62,9 @@ static inline uint32_t map_get(const Map *map, uint64_t key)
  */
 void map_put(Map *map, uint64_t key, uint32_t value);
 
+/* As map_put(), for a @key that may have a value already. */
+void map_set(Map *map, uint64_t key, uint32_t value);
+
 /* Forget everything; memory is released. */
 void map_clear(Map *map);
 

@@ -5,6 +5,9 @@
  */
 #include "common/message.h"
 
+#include "base/safe-text.h"
+#include "common/translate.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,22 +18,14 @@ void message_begin(const char *name)
     program = name;
 }
 
-static void make_harmless(char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            *text = '?';
-        }
-    }
-}
-
 void message_va(const char *fmt, va_list ap)
 {
     char text[2048];
+    char safe[sizeof(text) * SAFE_GROWTH];
 
-    vsnprintf(text, sizeof(text), fmt, ap);
-    make_harmless(text);
-    fprintf(stderr, "%s: %s\n", program, text);
+    vsnprintf(text, sizeof(text), _(fmt), ap);
+    safe_copy(SAFE_FOR_TEXT, text, safe, sizeof(safe));
+    fprintf(stderr, "%s: %s\n", program, safe);
 }
 
 void message(const char *fmt, ...)

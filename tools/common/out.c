@@ -6,6 +6,7 @@
 #include "common/out.h"
 
 #include "base/num.h"
+#include "common/message.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -45,6 +46,16 @@ bool out_flush(Out *out)
     write_all(out, out->buf, out->used);
     out->used = 0;
     return !out->error;
+}
+
+bool out_finish(Out *out)
+{
+    out_flush(out);
+    if (!out->error || out->error == EPIPE) {
+        return true;
+    }
+    message("cannot write to standard output: %s", strerror(out->error));
+    return false;
 }
 
 /* See to @len bytes of room; @len is at most the buffer's size. */
@@ -110,18 +121,37 @@ void out_printf(Out *out, const char *fmt, ...)
     out_text(out, text);
 }
 
+static bool raw_names;
+
+void out_raw_names(void)
+{
+    raw_names = true;
+}
+
+bool out_names_are_raw(void)
+{
+    return raw_names;
+}
+
+void out_name(Out *out, SafeFor to, const char *text)
+{
+    SafeText safe = { .to = to, .raw = raw_names };
+    const char *end = text + strlen(text);
+    size_t taken;
+    char *p;
+
+    while (text < end) {
+        /* The first character may matter where it stands. */
+        p = room(out, SAFE_STEP_MAX);
+        out->used += safe_step(&safe, text, (size_t)(end - text), p, &taken);
+        text += taken;
+        taken = safe_plain(text, (size_t)(end - text));
+        out_bytes(out, text, taken);
+        text += taken;
+    }
+}
+
 void out_safe(Out *out, const char *text)
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char c;
-
-    for (; (c = (unsigned char)*text); text++) {
-        if (c >= 0x20 && c != 0x7f && c != '\\') {
-            out_char(out, (char)c);
-        } else {
-            out_text(out, "\\x");
-            out_char(out, digits[c >> 4]);
-            out_char(out, digits[c & 15]);
-        }
-    }
+    out_name(out, SAFE_FOR_TEXT, text);
 }

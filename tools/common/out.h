@@ -9,6 +9,8 @@
 #ifndef VMSCOPE_COMMON_OUT_H
 #define VMSCOPE_COMMON_OUT_H
 
+#include "base/safe-text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,14 +35,34 @@ void out_printf(Out *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /**
- * out_safe - write text that may hold anything
+ * out_name - write text that may hold anything, harmless where it goes
+ * @to: what is around it; quotes are the caller's
  *
- * Bytes below 0x20, 0x7f and backslashes become \xNN, as in the log itself,
- * so that a name cannot break a line or command a terminal.
+ * See base/safe-text.h.
  */
+void out_name(Out *out, SafeFor to, const char *text);
+
+/* The same, for people. */
 void out_safe(Out *out, const char *text);
+
+/**
+ * out_raw_names - from now on names are written as they are
+ *
+ * Only what the syntax around them needs is still escaped.  For the whole
+ * program, by who reads its command line.
+ */
+void out_raw_names(void);
+bool out_names_are_raw(void);
 
 bool out_flush(Out *out);
 bool out_failed(const Out *out);
+
+/**
+ * out_finish - write what is left to standard output
+ *
+ * Returns: false when anything could not be written, and has said so; a reader
+ * that has gone, as head does, is no failure
+ */
+bool out_finish(Out *out);
 
 #endif

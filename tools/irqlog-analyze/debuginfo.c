@@ -6,10 +6,13 @@
 #include "debuginfo.h"
 
 #include "common/map.h"
+#include "common/translate.h"
+#include "debugfile.h"
 #include "message.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +28,7 @@ enum { BUILD_ID_MAX = 64 };
 struct DebugFile {
     Dwfl *dwfl;
     Dwfl_Module *module;
+    char *path;
     char build_id[2 * BUILD_ID_MAX + 1];
 };
 
@@ -34,7 +38,18 @@ static bool elf_error(const char *path, Err *err)
     return false;
 }
 
-static bool read_layout(Elf *elf, ElfLayout *layout)
+/* Whether a segment of code holds the byte at @offset, in whole pages. */
+static bool holds_code(const GElf_Phdr *segment, uint64_t offset)
+{
+    uint64_t page = segment->p_align > 1 ? segment->p_align : 1;
+    uint64_t start = segment->p_offset - segment->p_offset % page;
+
+    return segment->p_type == PT_LOAD && (segment->p_flags & PF_X) &&
+           offset >= start &&
+           offset - start < segment->p_offset - start + segment->p_filesz;
+}
+
+static bool read_layout(Elf *elf, uint64_t offset, ElfLayout *layout)
 {
     GElf_Ehdr header;
     GElf_Phdr segment;
@@ -48,16 +63,17 @@ static bool read_layout(Elf *elf, ElfLayout *layout)
     layout->fixed = header.e_type == ET_EXEC;
     for (i = 0; i < n; i++) {
         if (gelf_getphdr(elf, (int)i, &segment) &&
-            segment.p_type == PT_LOAD && segment.p_offset < 4096) {
+            holds_code(&segment, offset)) {
             layout->known = true;
-            layout->vaddr = segment.p_vaddr - segment.p_offset;
+            layout->vaddr = segment.p_vaddr + (offset - segment.p_offset);
             break;
         }
     }
     return true;
 }
 
-bool debuginfo_layout(const char *path, ElfLayout *layout, Err *err)
+bool debuginfo_layout(const char *path, uint64_t offset, ElfLayout *layout,
+                      Err *err)
 {
     bool result;
     Elf *elf;
@@ -69,7 +85,7 @@ bool debuginfo_layout(const char *path, ElfLayout *layout, Err *err)
     }
     elf_version(EV_CURRENT);
     elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-    result = (elf && read_layout(elf, layout)) || elf_error(path, err);
+    result = (elf && read_layout(elf, offset, layout)) || elf_error(path, err);
     elf_end(elf);
     close(fd);
     return result;
@@ -89,7 +105,7 @@ static void read_build_id(DebugFile *file)
 
 static const Dwfl_Callbacks callbacks = {
     .find_elf = dwfl_build_id_find_elf,     /* never asked: it is reported */
-    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .find_debuginfo = debugfile_find,
     .section_address = dwfl_offline_section_address,
 };
 
@@ -99,6 +115,92 @@ static bool report(DebugFile *file, const char *path, uint64_t bias)
     file->module = dwfl_report_elf(file->dwfl, "program", path, -1, bias,
                                    true);
     return dwfl_report_end(file->dwfl, NULL, NULL) == 0 && file->module;
+}
+
+/* How a section that libelf does not take apart is compressed. */
+static const char *compression(Elf_Scn *section, const GElf_Shdr *header)
+{
+    Elf_Data *data = elf_rawdata(section, NULL);
+    Elf64_Word type = 0;
+
+    if (!(header->sh_flags & SHF_COMPRESSED) || !data ||
+        data->d_size < sizeof(type)) {
+        return NULL;
+    }
+    memcpy(&type, data->d_buf, sizeof(type));
+    return type == 2 ? "zstd" : type == ELFCOMPRESS_ZLIB ? "zlib" :
+           "a method that is not known";
+}
+
+/* Whether there is debug information in @elf; says that it is of no use. */
+static bool tell_unreadable(Elf *elf, const char *path)
+{
+    Elf_Scn *section = NULL;
+    const char *method;
+    const char *name;
+    GElf_Shdr header;
+    size_t names;
+
+    if (!elf || elf_getshdrstrndx(elf, &names)) {
+        return false;
+    }
+    while ((section = elf_nextscn(elf, section))) {
+        name = gelf_getshdr(section, &header)
+               ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (!name || strcmp(name, ".debug_info") ||
+            header.sh_type == SHT_NOBITS) {
+            continue;
+        }
+        method = compression(section, &header);
+        warn(WARN_DEBUG_READ, "%s: debug information cannot be read%s%s: "
+             "source lines and inlined functions are not shown; "
+             "ADDR2LINE=addr2line may know more", path,
+             method ? _(", it is compressed with ") : "",
+             method ? method : "");
+        return true;
+    }
+    return false;
+}
+
+/* What dwz moved to a file that several share: names, above all. */
+static void check_common(const DebugFile *file, Dwarf *dwarf)
+{
+    const char *name;
+    const void *id;
+
+    if (dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id) > 0 &&
+        !dwarf_getalt(dwarf)) {
+        warn(WARN_COMMON, "%s: part of its debug information is in %s, which "
+             "is not found: inlined functions are not all shown; it comes "
+             "with the same package", file->path, name);
+    }
+}
+
+/* Debug information that is there and cannot be read is worth a word. */
+static void check_readable(const DebugFile *file)
+{
+    const char *separate = NULL;
+    Dwarf_Addr bias;
+    Dwarf *dwarf = dwfl_module_getdwarf(file->module, &bias);
+    Elf *elf;
+    int fd;
+
+    if (dwarf) {
+        check_common(file, dwarf);
+        return;
+    }
+    if (tell_unreadable(dwfl_module_getelf(file->module, &bias), file->path)) {
+        return;
+    }
+    dwfl_module_info(file->module, NULL, NULL, NULL, NULL, NULL, NULL,
+                     &separate);
+    fd = separate ? open(separate, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+        tell_unreadable(elf, separate);
+        elf_end(elf);
+        close(fd);
+    }
 }
 
 DebugFile *debuginfo_open(const char *path, uint64_t bias, Err *err)
@@ -113,6 +215,7 @@ DebugFile *debuginfo_open(const char *path, uint64_t bias, Err *err)
     if (!file) {
         die_no_memory();
     }
+    file->path = keep(path);
     file->dwfl = dwfl_begin(&callbacks);
     if (!file->dwfl || !report(file, path, bias)) {
         err_set(err, ERR_FORMAT, "%s: %s", path, dwfl_errmsg(-1));
@@ -120,6 +223,7 @@ DebugFile *debuginfo_open(const char *path, uint64_t bias, Err *err)
         return NULL;
     }
     read_build_id(file);
+    check_readable(file);
     return file;
 }
 
@@ -127,6 +231,7 @@ void debuginfo_close(DebugFile *file)
 {
     if (file) {
         dwfl_end(file->dwfl);
+        free(file->path);
         free(file);
     }
 }
@@ -164,6 +269,43 @@ static Dwarf_Die *find_unit(DebugFile *file, uint64_t pc, Dwarf_Addr *bias)
     return unit ? unit : search_units(file, pc, bias);
 }
 
+static const char *unit_folder(Dwarf_Die *unit)
+{
+    Dwarf_Attribute attr;
+    const char *folder = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir,
+                                                     &attr));
+
+    return folder ? folder : "";
+}
+
+/*
+ * Split debug information: what is in the program is a skeleton, the
+ * functions are in a .dwo file beside the object file.
+ */
+static bool enter_split(const DebugFile *file, Dwarf_Die *unit)
+{
+    Dwarf_Attribute attr;
+    const char *name;
+    uint8_t type;
+    Dwarf_Die split;
+
+    if (dwarf_cu_info(unit->cu, NULL, &type, NULL, &split, NULL, NULL,
+                      NULL) || type != DW_UT_skeleton) {
+        return true;
+    }
+    if (dwarf_tag(&split) != DW_TAG_invalid) {
+        *unit = split;
+        return true;
+    }
+    name = dwarf_formstring(dwarf_attr(unit, DW_AT_dwo_name, &attr) ? &attr :
+                            dwarf_attr(unit, DW_AT_GNU_dwo_name, &attr));
+    warn(WARN_SPLIT, "%s: debug information is split and %s is not found in "
+         "%s, where it was compiled (a .dwp file takes elfutils 0.191): "
+         "inlined functions are not shown", file->path,
+         name ? name : _("a .dwo file"), unit_folder(unit));
+    return false;
+}
+
 static bool is_function(Dwarf_Die *die)
 {
     int tag = dwarf_tag(die);
@@ -183,15 +325,8 @@ static unsigned call_number(Dwarf_Die *die, unsigned name)
     return (unsigned)value;
 }
 
-static const char *unit_folder(Dwarf_Die *unit)
-{
-    Dwarf_Attribute attr;
-
-    return dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attr));
-}
-
 /* Where the inlined function @die was called. */
-static Place call_place(Dwarf_Die *die)
+static Place call_place(Dwarf_Die *die, const char *folder)
 {
     Place place = { .line = call_number(die, DW_AT_call_line) };
     unsigned index = call_number(die, DW_AT_call_file);
@@ -202,26 +337,46 @@ static Place call_place(Dwarf_Die *die)
     if (dwarf_diecu(die, &unit, NULL, NULL) &&
         !dwarf_getsrcfiles(&unit, &files, &n) && index < n) {
         place.file = dwarf_filesrc(files, index, NULL, NULL);
-        place.folder = unit_folder(&unit);
+        place.folder = folder;
     }
     return place;
 }
 
-/* The functions in @scopes, each with the place in it that is being run. */
-static void add_functions(Symbol *symbol, Dwarf_Die *scopes, int n,
-                          Place place)
+static const char *find_symbol(DebugFile *file, uint64_t pc,
+                               uint64_t *offset)
 {
+    GElf_Sym sym;
+    GElf_Off from_start = 0;
+    const char *name = dwfl_module_addrinfo(file->module, pc, &from_start,
+                                            &sym, NULL, NULL, NULL);
+
+    *offset = from_start;
+    return name && *name ? name : NULL;
+}
+
+/*
+ * The functions in @scopes, each with the place in it that is being run.  The
+ * name of the last is @outermost where its own is in a file that is not found.
+ */
+static void add_functions(Symbol *symbol, Dwarf_Die *scopes, int n,
+                          Place place, const char *folder,
+                          const char *outermost)
+{
+    const char *name;
+    bool inlined;
     int i;
 
     for (i = 0; i < n; i++) {
         if (!is_function(&scopes[i])) {
             continue;
         }
-        symbol_add(symbol, dwarf_diename(&scopes[i]), &place, 0);
-        if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine) {
+        name = dwarf_diename(&scopes[i]);
+        inlined = dwarf_tag(&scopes[i]) == DW_TAG_inlined_subroutine;
+        symbol_add(symbol, name || inlined ? name : outermost, &place, 0);
+        if (!inlined) {
             break;
         }
-        place = call_place(&scopes[i]);
+        place = call_place(&scopes[i], folder);
     }
 }
 
@@ -229,13 +384,21 @@ static void add_functions(Symbol *symbol, Dwarf_Die *scopes, int n,
  * dwarf_getscopes() leaves an inlined function by way of where it is defined;
  * dwarf_getscopes_die() by way of where it was inlined, which is wanted here.
  */
-static bool add_scopes(Symbol *symbol, Dwarf_Die *unit, Dwarf_Addr pc,
-                       const Place *place)
+static bool add_scopes(DebugFile *file, Symbol *symbol,
+                       const Dwarf_Die *unit, Dwarf_Addr pc,
+                       Dwarf_Addr bias, const Place *place)
 {
+    Dwarf_Die whole = *unit;
+    Dwarf_Die skeleton = *unit;
     Dwarf_Die *scopes = NULL;
     Dwarf_Die innermost;
-    int n = dwarf_getscopes(unit, pc, &scopes);
+    uint64_t offset;
+    int n;
 
+    if (!enter_split(file, &whole)) {
+        return false;
+    }
+    n = dwarf_getscopes(&whole, pc, &scopes);
     if (n <= 0) {
         return false;
     }
@@ -244,7 +407,8 @@ static bool add_scopes(Symbol *symbol, Dwarf_Die *unit, Dwarf_Addr pc,
     scopes = NULL;
     n = dwarf_getscopes_die(&innermost, &scopes);
     if (n > 0) {
-        add_functions(symbol, scopes, n, *place);
+        add_functions(symbol, scopes, n, *place, unit_folder(&skeleton),
+                      find_symbol(file, pc + bias, &offset));
         free(scopes);
     }
     return symbol->n_frames > 0;
@@ -264,18 +428,6 @@ static Place find_place(DebugFile *file, uint64_t pc)
     return place;
 }
 
-static const char *find_symbol(DebugFile *file, uint64_t pc,
-                               uint64_t *offset)
-{
-    GElf_Sym sym;
-    GElf_Off from_start = 0;
-    const char *name = dwfl_module_addrinfo(file->module, pc, &from_start,
-                                            &sym, NULL, NULL, NULL);
-
-    *offset = from_start;
-    return name && *name ? name : NULL;
-}
-
 bool debuginfo_lookup(DebugFile *file, uint64_t pc, Symbol *symbol)
 {
     Place place = find_place(file, pc);
@@ -284,7 +436,7 @@ bool debuginfo_lookup(DebugFile *file, uint64_t pc, Symbol *symbol)
     const char *name;
     uint64_t offset;
 
-    if (unit && add_scopes(symbol, unit, pc - bias, &place)) {
+    if (unit && add_scopes(file, symbol, unit, pc - bias, bias, &place)) {
         return true;
     }
     name = find_symbol(file, pc, &offset);

@@ -14,20 +14,22 @@
 
 typedef struct DebugFile DebugFile;
 
-/* How a file is laid out, before it is known where it is mapped. */
+/* How a file wants to be mapped. */
 typedef struct ElfLayout {
     bool fixed;         /* not position independent: its bias is 0 */
-    bool known;         /* the next holds */
-    uint64_t vaddr;     /* address of the first page, when offset 0 is mapped */
+    bool known;         /* the next holds: there is code at that place */
+    uint64_t vaddr;     /* its address in the file, by the segments */
 } ElfLayout;
 
 /**
  * debuginfo_layout - see how a file wants to be mapped
  * @path: an ELF file
+ * @offset: a place in the file, for @layout's @vaddr
  *
  * Returns: false with a sentence when it cannot be read
  */
-bool debuginfo_layout(const char *path, ElfLayout *layout, Err *err);
+bool debuginfo_layout(const char *path, uint64_t offset, ElfLayout *layout,
+                      Err *err);
 
 /**
  * debuginfo_open - read a file at the place where it was mapped

@@ -6,6 +6,7 @@
 #include "input.h"
 
 #include "common/stop.h"
+#include "common/translate.h"
 #include "message.h"
 
 #include <errno.h>
@@ -154,79 +155,122 @@ static InputResult read_plain(Input *input, size_t *len, Err *err)
     return result;
 }
 
-/* Taking gzip apart. */
+/* Taking compressed files apart. */
 
-static InputResult unzip_failed(Input *input, const char *what, Err *err)
+static InputResult unpack_failed(Input *input, const char *what, Err *err)
 {
     err_set(err, ERR_FORMAT, "%s: compressed data %s", input_name(input),
-            what);
+            _(what));
     return INPUT_FAILED;
 }
 
+/* More behind what is left of the last bytes. */
 static InputResult refill(Input *input, Err *err)
 {
-    size_t len = INPUT_BLOCK;
-    InputResult result = read_bytes(input, input->packed, &len, err);
+    UnpackPiece *piece = &input->piece;
+    size_t len = INPUT_BLOCK - piece->in_len;
+    InputResult result;
 
-    if (result == INPUT_DATA) {
-        input->zip.next_in = (Bytef *)input->packed;
-        input->zip.avail_in = (uInt)len;
-    } else if (result == INPUT_END && !input->zip_ended && !stop_asked) {
-        return unzip_failed(input, "ends early", err);
+    if (piece->in_len) {
+        memmove(input->packed, piece->in, piece->in_len);
     }
+    piece->in = input->packed;
+    result = read_bytes(input, input->packed + piece->in_len, &len, err);
+    if (result == INPUT_DATA) {
+        piece->in_len += len;
+    }
+    input->packed_ended = result == INPUT_END;
     return result;
 }
 
-/* Behind one member there may be another. */
+/* Behind a member: padding is skipped, other things than a member are told. */
 static bool next_member(Input *input)
 {
-    if (input->zip_ended) {
-        if (*input->zip.next_in != 0x1f || inflateReset(&input->zip) != Z_OK) {
-            return false;
-        }
-        input->zip_ended = false;
+    UnpackPiece *piece = &input->piece;
+
+    if (unpack_next(input->unpack, piece->in, piece->in_len)) {
+        input->member_ended = false;
+        return true;
     }
-    return true;
+    while (piece->in_len && !*piece->in) {
+        piece->in++;
+        piece->in_len--;
+    }
+    if (piece->in_len >= UNPACK_HEAD || input->packed_ended) {
+        if (unpack_next(input->unpack, piece->in, piece->in_len)) {
+            input->member_ended = false;
+            return true;
+        }
+        if (piece->in_len) {
+            warn(WARN_EACH, "%s: what stands behind the compressed data is "
+                 "left out: it is not compressed alike", input_name(input));
+        }
+        piece->in_len = 0;
+        input->packed_ended = true;
+    }
+    return false;
 }
 
-static InputResult read_zipped(Input *input, size_t *len, Err *err)
+static InputResult read_packed(Input *input, size_t *len, Err *err)
 {
+    UnpackPiece *piece = &input->piece;
     InputResult result;
-    int status;
+    UnpackResult status;
 
-    input->zip.next_out = (Bytef *)input->block;
-    input->zip.avail_out = INPUT_BLOCK;
-    do {
-        if (!input->zip.avail_in) {
-            result = refill(input, err);
-            if (result != INPUT_DATA) {
-                return result;
+    piece->out = input->block;
+    piece->out_len = INPUT_BLOCK;
+    for (;;) {
+        if (!input->member_ended || next_member(input)) {
+            status = unpack_step(input->unpack, piece);
+            input->member_ended = status == UNPACK_MEMBER_END;
+            *len = INPUT_BLOCK - piece->out_len;
+            if (*len) {
+                return INPUT_DATA;
+            }
+            if (status == UNPACK_DAMAGED) {
+                return unpack_failed(input, N_("is damaged"), err);
             }
         }
-        if (!next_member(input)) {
-            return INPUT_END;
+        if (input->packed_ended && (input->member_ended || !piece->in_len)) {
+            return input->member_ended ? INPUT_END :
+                   unpack_failed(input, N_("ends early"), err);
         }
-        status = inflate(&input->zip, Z_NO_FLUSH);
-        input->zip_ended = status == Z_STREAM_END;
-        *len = INPUT_BLOCK - input->zip.avail_out;
-        if (status != Z_OK && status != Z_STREAM_END && !*len) {
-            return unzip_failed(input, "is damaged", err);
+        if (!piece->in_len || input->member_ended) {
+            result = refill(input, err);
+            if (result != INPUT_DATA && result != INPUT_END) {
+                return result;
+            }
+            if (stop_asked) {
+                return INPUT_END;
+            }
         }
-    } while (!*len);
-    return INPUT_DATA;
+    }
 }
 
-static bool begin_zipped(Input *input, Err *err)
+static bool begin_packed(Input *input, Err *err)
 {
-    memcpy(input->packed, input->block, input->block_len);
-    input->zip.next_in = (Bytef *)input->packed;
-    input->zip.avail_in = (uInt)input->block_len;
-    if (inflateInit2(&input->zip, 15 + 16) != Z_OK) {
-        unzip_failed(input, "cannot be read: out of memory", err);
+    InputResult result;
+
+    if (input->follow) {
+        err_set(err, ERR_USAGE, "%s: a compressed log cannot be followed",
+                input_name(input));
         return false;
     }
-    input->zipped = true;
-    return true;
+    input->unpack = unpack_new(input->block, input->block_len,
+                               input_name(input), err);
+    if (!input->unpack) {
+        return false;
+    }
+    memcpy(input->packed, input->block, input->block_len);
+    input->piece.in = input->packed;
+    input->piece.in_len = input->block_len;
+    do {
+        result = read_packed(input, &input->block_len, err);
+    } while (result == INPUT_IDLE);
+    if (result != INPUT_DATA) {
+        input->block_len = 0;
+    }
+    return result != INPUT_FAILED;
 }
 
 /* Opening. */
@@ -252,27 +296,12 @@ static bool read_first(Input *input, Err *err)
 
 static bool begin(Input *input, Err *err)
 {
-    InputResult result;
-
     if (!open_file(input, err) || !read_first(input, err)) {
         return false;
     }
-    if (input->block_len >= 2 && !memcmp(input->block, "\x1f\x8b", 2)) {
-        if (input->follow) {
-            err_set(err, ERR_USAGE, "%s: a compressed log cannot be followed",
-                    input_name(input));
-            return false;
-        }
-        if (!begin_zipped(input, err)) {
-            return false;
-        }
-        do {
-            result = read_zipped(input, &input->block_len, err);
-        } while (result == INPUT_IDLE);
-        if (result != INPUT_DATA) {
-            input->block_len = 0;
-            return result != INPUT_FAILED;
-        }
+    if (unpack_is_packed(input->block, input->block_len) &&
+        !begin_packed(input, err)) {
+        return false;
     }
     input->peeked = input->block_len > 0;
     return true;
@@ -300,9 +329,7 @@ void input_free(Input *input)
     if (!input) {
         return;
     }
-    if (input->zipped) {
-        inflateEnd(&input->zip);
-    }
+    unpack_free(input->unpack);
     if (input->fd > STDIN_FILENO) {
         close(input->fd);
     }
@@ -327,6 +354,6 @@ InputResult input_read(Input *input, const char **data, size_t *len,
     if (stop_asked) {
         return INPUT_END;
     }
-    return input->zipped ? read_zipped(input, len, err)
+    return input->unpack ? read_packed(input, len, err)
                          : read_plain(input, len, err);
 }

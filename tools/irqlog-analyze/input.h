@@ -1,8 +1,9 @@
 /*
  * input: the bytes of a log, from a file, a growing file or a pipe.
  *
- * Takes gzip apart, waits for more where more may come, and notices when a
- * followed file was rotated or truncated.  What the bytes mean is for others.
+ * Takes compressed files apart, waits for more where more may come, and
+ * notices when a followed file was rotated or truncated.  What the bytes mean
+ * is for others.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,12 +11,12 @@
 #define IRQLOG_ANALYZE_INPUT_H
 
 #include "base/err.h"
+#include "unpack.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <zlib.h>
 
 enum { INPUT_BLOCK = 256 * 1024 };
 
@@ -33,13 +34,14 @@ typedef struct Input {
     int fd;
     bool regular;
     bool follow;
-    bool zipped;
-    bool zip_ended;         /* between two members, or behind the last */
+    bool member_ended;      /* between two members, or behind the last */
+    bool packed_ended;      /* there is no more behind @piece */
     bool peeked;            /* @block holds what was not handed out yet */
     uint64_t offset;        /* bytes read from a regular file */
     dev_t device;           /* which file that is */
     ino_t inode;
-    z_stream zip;
+    Unpack *unpack;         /* NULL: not compressed */
+    UnpackPiece piece;      /* what is left of @packed, and room in @block */
     size_t block_len;
     char block[INPUT_BLOCK];
     char packed[INPUT_BLOCK];

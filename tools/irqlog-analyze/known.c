@@ -5,8 +5,10 @@
  */
 #include "known.h"
 
+#include "message.h"
 #include "procfs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,7 @@ static void release_thread(KnownThread *thread)
     free(thread->name);
     free(thread->role);
     free(thread->host);
+    free(thread->label);
     memset(thread, 0, sizeof(*thread));
 }
 
@@ -25,6 +28,7 @@ static void release_line(KnownLine *line)
 {
     free(line->driven_by);
     free(line->owner);
+    free(line->device);
     memset(line, 0, sizeof(*line));
 }
 
@@ -71,14 +75,23 @@ void known_add_thread(Known *known, const IrqlogThreadInfo *info)
     if (thread) {
         free(thread->name);
         free(thread->role);
+        free(thread->label);
+        thread->label = NULL;
         thread->name = *info->name ? keep(info->name) : NULL;
         thread->role = info->role && *info->role ? keep(info->role) : NULL;
     }
 }
 
+/* What tells lines apart; of messages the device is enough. */
+static uint64_t line_key(uint64_t irq, const char *path)
+{
+    return irq ? irq : hash_text(path) | 1ull << 63;
+}
+
 void known_add_line(Known *known, const IrqlogLineInfo *info)
 {
-    uint32_t index = map_get(&known->line_index, info->irq);
+    uint64_t key = line_key(info->irq, info->path);
+    uint32_t index = map_get(&known->line_index, key);
     KnownLine *line;
 
     if (!index) {
@@ -89,18 +102,19 @@ void known_add_line(Known *known, const IrqlogLineInfo *info)
                             sizeof(*known->lines));
         known->n_lines++;
         index = (uint32_t)known->n_lines;
-        map_put(&known->line_index, info->irq, index);
+        map_put(&known->line_index, key, index);
     }
     known->told++;
     line = &known->lines[index - 1];
     release_line(line);
     line->driven_by = info->driven_by ? keep(info->driven_by) : NULL;
     line->owner = info->owner ? keep(info->owner) : NULL;
+    line->device = info->device ? keep(info->device) : NULL;
 }
 
-const KnownThread *known_thread(Known *known, uint32_t tid)
+KnownThread *known_thread(Known *known, uint32_t tid)
 {
-    static const KnownThread stranger;
+    static KnownThread stranger;
     KnownThread *thread = place_thread(known, tid);
     char name[64];
 
@@ -116,15 +130,24 @@ const KnownThread *known_thread(Known *known, uint32_t tid)
     return thread;
 }
 
-const KnownLine *known_line(const Known *known, uint64_t irq)
+const KnownLine *known_line(const Known *known, const IrqlogEvent *event)
 {
-    uint32_t index = map_get(&known->line_index, irq);
+    uint32_t index = map_get(&known->line_index,
+                             line_key(event->irq, event->path));
 
     return index ? &known->lines[index - 1] : NULL;
 }
 
-const char *known_thread_label(const KnownThread *thread)
+const char *known_thread_label(KnownThread *thread)
 {
-    return thread->host ? thread->host :
-           thread->role ? thread->role : thread->name;
+    const char *name = thread->host ? thread->host : thread->name;
+
+    if (!thread->role || !thread->host) {
+        return thread->role ? thread->role : name;
+    }
+    if (!thread->label &&
+        asprintf(&thread->label, "%s, %s", thread->role, name) < 0) {
+        die_no_memory();
+    }
+    return thread->label;
 }

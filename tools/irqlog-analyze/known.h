@@ -14,12 +14,14 @@ typedef struct KnownThread {
     char *name;             /* as the log says */
     char *role;
     char *host;             /* as the host says, of --pid */
+    char *label;            /* role and name; NULL: not made up yet */
     bool asked;             /* the host, already */
 } KnownThread;
 
 typedef struct KnownLine {
     char *driven_by;
     char *owner;
+    char *device;
 } KnownLine;
 
 typedef struct Known {
@@ -28,7 +30,8 @@ typedef struct Known {
     KnownThread *threads;
     size_t n_threads;
     size_t threads_room;
-    Map line_index;         /* address to index plus 1 */
+    Map line_index;         /* hash of the address, and for a message of its
+                               path, to index plus 1 */
     KnownLine *lines;
     uint64_t told;          /* lines told of so far */
     size_t n_lines;
@@ -40,12 +43,16 @@ void known_add_thread(Known *known, const IrqlogThreadInfo *info);
 void known_add_line(Known *known, const IrqlogLineInfo *info);
 
 /* Borrowed until the next call; never NULL. */
-const KnownThread *known_thread(Known *known, uint32_t tid);
+KnownThread *known_thread(Known *known, uint32_t tid);
 
 /* Borrowed until the next call; NULL when nothing was told. */
-const KnownLine *known_line(const Known *known, uint64_t irq);
+const KnownLine *known_line(const Known *known, const IrqlogEvent *event);
 
-/* What a thread is called: the host's name, its role, or its name. */
-const char *known_thread_label(const KnownThread *thread);
+/*
+ * What a thread is called: its role and, with --pid, the host's name behind
+ * it; without a role that name, else the log's.  NULL when it has none;
+ * borrowed as the thread is.
+ */
+const char *known_thread_label(KnownThread *thread);
 
 #endif

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "common/stop.h"
+#include "common/translate.h"
 #include "input.h"
 #include "message.h"
 #include "options.h"
@@ -79,11 +80,11 @@ static void tell_bad(const char *name, const IrqlogParseStats *stats)
     }
     warn(WARN_EACH, "%s: %" PRIu64 " malformed, left out:", name, stats->bad);
     for (i = 0; i < stats->bad && i < IRQLOG_BAD_MAX; i++) {
-        fprintf(stderr, "  line %" PRIu64 ": %s\n", stats->bad_line[i],
+        fprintf(stderr, _("  line %" PRIu64 ": %s\n"), stats->bad_line[i],
                 stats->bad_why[i]);
     }
     if (stats->bad > IRQLOG_BAD_MAX) {
-        fprintf(stderr, "  and %" PRIu64 " more\n",
+        fprintf(stderr, _("  and %" PRIu64 " more\n"),
                 stats->bad - IRQLOG_BAD_MAX);
     }
 }
@@ -128,8 +129,7 @@ static int read_log(Program *program, Input *input)
 
     if (ring_is_ring(input)) {
         used = ring_read(input, session_item, session_idle,
-                         &program->session, &err);
-        complete = used;
+                         &program->session, &complete, &err);
     } else {
         complete = read_text(program, input, &err);
         used = out_failed(&program->out) ||
@@ -187,10 +187,9 @@ int main(int argc, char **argv)
 {
     static Program program;
 
-    argv[0] = (char *)"irqlog-analyze";     /* for getopt's messages */
-    message_begin("irqlog-analyze");
+    translate_begin();
     stop_init();
-    switch (options_read(&program.opt, argc, argv)) {
+    switch (command_line_read(&program.opt, argc, argv)) {
     case OPTIONS_DONE:
         return EXIT_FINE;
     case OPTIONS_WRONG:

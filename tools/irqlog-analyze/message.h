@@ -14,6 +14,10 @@ typedef enum WarnCause {
     WARN_SYMBOLS,       /* some functions are not named */
     WARN_BUILD_ID,      /* the program is not the one that ran */
     WARN_OBJECT,        /* a library is not the one that ran */
+    WARN_DEBUG_FILE,    /* a debug file is of another build */
+    WARN_DEBUG_READ,    /* debug information that cannot be read */
+    WARN_SPLIT,         /* debug information in a .dwo file that is missing */
+    WARN_COMMON,        /* debug information in a dwz file that is missing */
     WARN_PROCESS,       /* --pid did not write the log */
     WARN_FULL,          /* more different things than are counted */
     WARN_COUNT

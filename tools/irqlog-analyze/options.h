@@ -6,6 +6,7 @@
 #ifndef IRQLOG_ANALYZE_OPTIONS_H
 #define IRQLOG_ANALYZE_OPTIONS_H
 
+#include "common/options.h"
 #include "irqlog/event.h"
 
 #include <stdbool.h>
@@ -23,19 +24,21 @@ typedef struct Moment {
 enum { OPTIONS_VALUES_MAX = 64 };
 
 typedef struct Options {
+    char **argv;                /* that is being read; ends in NULL */
     const char *log;            /* "-": standard input */
     const char *binary;         /* NULL: as the log says */
     const char *resolver;       /* ADDR2LINE; NULL: libdw */
-    unsigned resolver_timeout;  /* seconds */
+    uint64_t resolver_timeout;  /* seconds */
     uint32_t pid;               /* 0: none */
     bool no_raw;
     bool summary;
     bool json;
     bool follow;
-    unsigned top;               /* entries of each list; 0: all */
+    uint64_t top;               /* entries of each list; 0: all */
     Moment since;
     Moment until;
-    uint32_t max_depth;
+    uint64_t max_depth;
+    bool outermost;             /* then @max_depth is 0 */
     size_t n_lines;
     int32_t lines[OPTIONS_VALUES_MAX];
     size_t n_tids;
@@ -45,26 +48,10 @@ typedef struct Options {
     unsigned kinds;             /* a bit for each IrqlogKind; 0: all */
 } Options;
 
-/* What to do after reading the command line. */
-typedef enum OptionsResult {
-    OPTIONS_RUN,
-    OPTIONS_DONE,       /* --help or --version was given and answered */
-    OPTIONS_WRONG,      /* said what is wrong */
-} OptionsResult;
-
 /**
- * options_read - read command line and environment
+ * command_line_read - read command line and environment
  * @opt: filled in; strings are borrowed from @argv and the environment
  */
-OptionsResult options_read(Options *opt, int argc, char **argv);
-
-/**
- * options_moment - read a time as --since takes it
- * @text: "123", "123ns", "1.5s", "+20ms", ...
- * @moment: filled in
- *
- * Returns: false when it is no time or beyond 64 bits of nanoseconds
- */
-bool options_moment(const char *text, Moment *moment);
+OptionsResult command_line_read(Options *opt, int argc, char **argv);
 
 #endif

@@ -13,61 +13,34 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One line of /proc/PID/maps. */
-typedef struct MapsLine {
-    uint64_t start;
-    uint64_t end;
-    uint64_t offset;
-    char *path;
-} MapsLine;
-
-static bool parse_line(char *text, MapsLine *line)
+/* Whether a line of /proc/PID/maps is of a file's code; cuts its end off. */
+static bool parse_map(char *text, ProcMap *map)
 {
+    char access[5] = "";
     int path = 0;
 
     text[strcspn(text, "\n")] = '\0';
-    if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n",
-               &line->start, &line->end, &line->offset, &path) < 3) {
+    if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n",
+               &map->start, &map->end, access, &map->offset, &path) < 4) {
         return false;
     }
-    line->path = text + path;
-    return path && *line->path == '/';
-}
-
-static void finish_map(const ProcMap *map, const char *program, ProcMapFn *fn,
-                       void *opaque)
-{
-    ProcMap copy = *map;
-
-    if (map->path && *map->path) {
-        copy.program = !strcmp(map->path, program);
-        fn(opaque, &copy);
-    }
+    map->path = text + path;
+    return path && *map->path == '/' && access[2] == 'x';
 }
 
 static void walk_maps(FILE *file, const char *program, ProcMapFn *fn,
                       void *opaque)
 {
-    char path[PATH_MAX + 64] = "";
-    ProcMap map = { .path = path };
     char *text = NULL;
     size_t room = 0;
-    MapsLine line;
+    ProcMap map;
 
     while (getline(&text, &room, file) > 0) {
-        if (!parse_line(text, &line)) {
-            continue;
+        if (parse_map(text, &map)) {
+            map.program = !strcmp(map.path, program);
+            fn(opaque, &map);
         }
-        if (!strcmp(line.path, path) && line.offset) {
-            map.end = line.end;
-            continue;
-        }
-        finish_map(&map, program, fn, opaque);
-        snprintf(path, sizeof(path), "%s", line.offset ? "" : line.path);
-        map.start = line.start;
-        map.end = line.end;
     }
-    finish_map(&map, program, fn, opaque);
     free(text);
 }
 
@@ -105,6 +78,35 @@ bool procfs_maps(uint32_t pid, ProcMapFn *fn, void *opaque, Err *err)
     walk_maps(file, program, fn, opaque);
     fclose(file);
     return true;
+}
+
+bool procfs_is_called(uint32_t pid, uint32_t own)
+{
+    static const char key[] = "NSpid:";
+    char name[64];
+    char *text = NULL;
+    char *word;
+    char *save;
+    size_t room = 0;
+    FILE *file;
+    bool found = pid == own;
+
+    snprintf(name, sizeof(name), "/proc/%" PRIu32 "/status", pid);
+    file = found ? NULL : fopen(name, "re");
+    while (file && !found && getline(&text, &room, file) > 0) {
+        if (strncmp(text, key, sizeof(key) - 1)) {
+            continue;
+        }
+        for (word = strtok_r(text + sizeof(key) - 1, " \t\n", &save); word;
+             word = strtok_r(NULL, " \t\n", &save)) {
+            found = found || strtoul(word, NULL, 10) == own;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    free(text);
+    return found;
 }
 
 bool procfs_thread_name(uint32_t pid, uint32_t tid, char *name, size_t size)

@@ -10,6 +10,7 @@
  */
 #include "resolver.h"
 
+#include "base/now.h"
 #include "base/num.h"
 #include "common/map.h"
 #include "common/stop.h"
@@ -24,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MARKER "0xffffffffffffffff\n"
@@ -53,10 +53,7 @@ struct Resolver {
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return now_monotonic_ns() / 1000000;
 }
 
 static bool give_up(Resolver *resolver, const char *why)

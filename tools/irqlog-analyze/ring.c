@@ -8,11 +8,11 @@
 #include "common/stop.h"
 #include "irqlog/store.h"
 #include "message.h"
+#include "recorder/reader.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -21,7 +21,10 @@ enum {
 };
 
 typedef struct Reader {
+    RecorderReader file;
     IrqlogStore store;
+    Err *err;
+    bool failed;            /* the file was lost while it was read; see @err */
     IrqlogItemFn *fn;
     void (*idle)(void *opaque);
     void *opaque;
@@ -127,6 +130,11 @@ static bool give_events(Reader *reader)
         reader->next = oldest;
     }
     for (; reader->next <= head; reader->next++) {
+        if (!recorder_reader_fetch(&reader->file, reader->next,
+                                   reader->err)) {
+            reader->failed = true;
+            return false;
+        }
         result = irqlog_store_event(&reader->store, reader->next, &event);
         if (result == EVRING_PENDING && try_again(reader)) {
             break;
@@ -146,6 +154,12 @@ static bool give_all(Reader *reader)
     return give_tables(reader) && give_events(reader);
 }
 
+static bool look(Reader *reader)
+{
+    reader->failed = !recorder_reader_look(&reader->file, reader->err);
+    return !reader->failed;
+}
+
 static void read_store(Reader *reader)
 {
     bool more = give_run(reader) && give_all(reader);
@@ -154,14 +168,14 @@ static void read_store(Reader *reader)
         reader->item.raw_len = 0;
         reader->idle(reader->opaque);
         stop_or_sleep_ms(FOLLOW_MS);
-        more = give_all(reader);
+        more = look(reader) && give_all(reader);
     }
     /* Where they would have stood is not known. */
-    reader->lost += irqlog_store_dropped(&reader->store);
+    reader->lost += evring_dropped(&reader->store.ring);
     give_lost(reader);
 }
 
-/* Mapping needs a file: make one of what comes through a pipe. */
+/* A ring is read at any offset: make a file of what comes through a pipe. */
 static int copy_input(Input *input, Err *err)
 {
     int fd = memfd_create("ring", MFD_CLOEXEC);
@@ -186,40 +200,36 @@ static int copy_input(Input *input, Err *err)
     return fd;
 }
 
-static bool map_and_read(Input *input, int fd, Reader *reader, Err *err)
+/* Returns: false when nothing could be read; else reader->failed tells. */
+static bool open_and_read(Input *input, int fd, Reader *reader, Err *err)
 {
-    struct stat st;
-    void *mem;
-    bool result;
+    RecorderReader *file = &reader->file;
+    bool used = false;
 
-    if (fstat(fd, &st)) {
-        err_set(err, ERR_IO, "%s: %s", input_name(input), strerror(errno));
-        return false;
+    reader->err = err;
+    if (recorder_reader_open(file, fd, err)) {
+        used = irqlog_store_attach(&reader->store, file->image, file->size,
+                                   err);
+        if (used) {
+            read_store(reader);
+        }
+        recorder_reader_close(file);
     }
-    mem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    if (mem == MAP_FAILED) {
-        err_set(err, ERR_IO, "%s: %s", input_name(input), strerror(errno));
-        return false;
-    }
-    result = irqlog_store_attach(&reader->store, mem, (uint64_t)st.st_size,
-                                 err);
-    if (result) {
-        read_store(reader);
-    } else {
+    if (!used || reader->failed) {
         err_prefix(err, "%s: ", input_name(input));
     }
-    munmap(mem, (size_t)st.st_size);
-    return result;
+    return used;
 }
 
 bool ring_read(Input *input, IrqlogItemFn *fn, void (*idle)(void *opaque),
-               void *opaque, Err *err)
+               void *opaque, bool *complete, Err *err)
 {
     static Reader reader;
-    bool direct = input->regular && !input->zipped;
+    bool direct = input->regular && !input->unpack;
     int fd = direct ? input->fd : copy_input(input, err);
     bool result;
 
+    *complete = false;
     if (fd < 0) {
         return false;
     }
@@ -229,9 +239,10 @@ bool ring_read(Input *input, IrqlogItemFn *fn, void (*idle)(void *opaque),
     reader.opaque = opaque;
     reader.follow = input->follow && direct;
     reader.next = 1;
-    result = map_and_read(input, fd, &reader, err);
+    result = open_and_read(input, fd, &reader, err);
     if (!direct) {
         close(fd);
     }
+    *complete = result && !reader.failed;
     return result;
 }

@@ -17,13 +17,14 @@ bool ring_is_ring(const Input *input);
  * @input: a ring; a pipe or a compressed file is copied first
  * @fn: gets the run, objects, threads, lines, events, and what was lost
  * @idle: called when there is nothing more for now
- * @err: says why it cannot be read
+ * @complete: set to whether all was read; a file may be cut short meanwhile
+ * @err: when it was not, says why
  *
  * With input->follow, goes on as the ring is written, until stop_asked.
  *
- * Returns: false when it cannot be read
+ * Returns: false when nothing can be read
  */
 bool ring_read(Input *input, IrqlogItemFn *fn, void (*idle)(void *opaque),
-               void *opaque, Err *err);
+               void *opaque, bool *complete, Err *err);
 
 #endif

@@ -35,11 +35,14 @@ static void take_run(Session *session, const IrqlogRun *run)
 {
     bool other = symbols_is_new_run(session->symbols, run);
 
-    session->view->run(session->state, other);
+    if (session->view->run) {
+        session->view->run(session->state, other);
+    }
     if (other) {
         known_clear(&session->known);
     }
     symbols_begin_run(session->symbols, run);
+    session->known.pid = symbols_pid(session->symbols);
 }
 
 static void take_event(Session *session, const IrqlogItem *item)

@@ -24,7 +24,10 @@ typedef struct View {
     void (*event)(void *state, const IrqlogItem *item);
     /* Events are missing here: @count of them. */
     void (*lost)(void *state, uint64_t count);
-    /* A run begins; @other: of a process whose names are not known yet. */
+    /*
+     * A run begins; @other: of a process whose names are not known yet.
+     * NULL: that is nothing to this form.
+     */
     void (*run)(void *state, bool other);
     /* Everything is written, and @state released. */
     void (*end)(void *state);

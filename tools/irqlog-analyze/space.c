@@ -6,6 +6,7 @@
 #include "space.h"
 
 #include "common/map.h"
+#include "common/translate.h"
 #include "debuginfo.h"
 #include "message.h"
 #include "procfs.h"
@@ -16,17 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* More than a process of ours can have; a log may claim any number. */
 enum { OBJECTS_MAX = 4096 };
 
 typedef struct Object {
-    char *path;
+    char *path;             /* that names are read from */
+    char *mapped;           /* its segments tell the bias; NULL: it is known */
     char *build_id;         /* that the log tells; "": none */
     bool program;
-    bool from_map;          /* @bias is where the first byte is mapped, yet */
     bool opened;
     bool resolver_started;
+    uint64_t offset;        /* in @mapped, of the byte at @start */
     uint64_t bias;
     uint64_t start;         /* both 0: not known before it is opened */
     uint64_t end;
@@ -64,6 +67,7 @@ void space_free(Space *space)
         debuginfo_close(object->file);
         resolver_stop(object->resolver);
         free(object->path);
+        free(object->mapped);
         free(object->build_id);
     }
     free(space->objects);
@@ -133,35 +137,50 @@ static bool same_file(const char *a, const char *b)
 }
 
 /*
- * The program's file: under its own name, beside which its debug file is
- * found; if that is another file by now, as the kernel still has it.
+ * A mapped file: under its own name, beside which its debug file is found; if
+ * that is another file by now, or none, as the kernel still has it.
  */
-static const char *program_path(uint32_t pid, const char *mapped, char *link,
-                                size_t size)
+static const char *find_mapped(uint32_t pid, const ProcMap *map, char *link,
+                               size_t size)
 {
-    snprintf(link, size, "/proc/%" PRIu32 "/exe", pid);
-    return same_file(link, mapped) ? mapped : link;
+    if (map->program) {
+        snprintf(link, size, "/proc/%" PRIu32 "/exe", pid);
+    } else {
+        snprintf(link, size, "/proc/%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64,
+                 pid, map->start, map->end);
+    }
+    return access(link, R_OK) || same_file(link, map->path) ? map->path : link;
+}
+
+/* Whether a mapping goes on where the one before ended, in the same file. */
+static bool goes_on(const Space *space, const ProcMap *map)
+{
+    const Object *last = space->n ? &space->objects[space->n - 1] : NULL;
+
+    return last && last->program == map->program && last->end == map->start &&
+           map->offset - last->offset == map->start - last->start;
 }
 
 static void add_map(void *opaque, const ProcMap *map)
 {
     Space *space = opaque;
-    const char *path = map->path;
-    char link[64];
+    const char *binary = map->program ? space->how.binary : NULL;
+    const char *mapped;
+    char link[96];
     Object *object;
 
+    if (goes_on(space, map)) {
+        space->objects[space->n - 1].end = map->end;
+        return;
+    }
     if (space->n == OBJECTS_MAX) {
         return;
     }
-    if (map->program && space->how.binary) {
-        path = space->how.binary;
-    } else if (map->program) {
-        path = program_path(space->pid, map->path, link, sizeof(link));
-    }
-    object = add(space, path, "");
+    mapped = find_mapped(space->pid, map, link, sizeof(link));
+    object = add(space, binary ? binary : mapped, "");
+    object->mapped = keep(mapped);
     object->program = map->program;
-    object->from_map = true;
-    object->bias = map->start;
+    object->offset = map->offset;
     object->start = map->start;
     object->end = map->end;
 }
@@ -178,20 +197,26 @@ bool space_add_process(Space *space, uint32_t pid)
     return true;
 }
 
-/* What was only where the first byte is mapped becomes the load bias. */
+/* Of a mapped file: learn from its segments where it is loaded. */
 static bool settle_bias(Object *object, Err *err)
 {
     ElfLayout layout;
 
-    if (!object->from_map) {
+    if (!object->mapped) {
         return true;
     }
-    if (!debuginfo_layout(object->path, &layout, err)) {
+    if (!debuginfo_layout(object->mapped, object->offset, &layout, err) &&
+        !debuginfo_layout(object->path, object->offset, &layout, err)) {
         return false;
     }
-    object->bias = layout.fixed || !layout.known ? 0
-                                                 : object->bias - layout.vaddr;
-    object->from_map = false;
+    if (!layout.known) {
+        err_set(err, ERR_FORMAT, "%s: no segment of code is where the process "
+                "has it mapped", object->mapped);
+        return false;
+    }
+    object->bias = object->start - layout.vaddr;
+    free(object->mapped);
+    object->mapped = NULL;
     return true;
 }
 
@@ -236,7 +261,7 @@ static void check_build_id(const Object *object)
     }
     warn(object->program ? WARN_BUILD_ID : WARN_OBJECT,
          "%s has build-id %s, the log is of %s: names may be wrong",
-         object->path, *found ? found : "(none)", object->build_id);
+         object->path, *found ? found : _("(none)"), object->build_id);
 }
 
 static void check_bias(const Space *space, const Object *object)
@@ -245,7 +270,7 @@ static void check_bias(const Space *space, const Object *object)
     Err err;
 
     if (object->program && !object->bias && !space->pid &&
-        debuginfo_layout(object->path, &layout, &err) && !layout.fixed) {
+        debuginfo_layout(object->path, 0, &layout, &err) && !layout.fixed) {
         warn(WARN_SYMBOLS, "the log does not say where %s was loaded "
              "(it has no first line): functions are not named; --pid helps "
              "while it runs", object->path);
@@ -261,7 +286,8 @@ static void open_object(const Space *space, Object *object)
         object->file = debuginfo_open(object->path, object->bias, &err);
     }
     if (!object->file) {
-        if (!space->how.resolver) {     /* which may know more than we do */
+        if (!space->how.resolver || object->mapped) {
+            /* a resolver that knows the bias may know more than we do */
             warn(WARN_SYMBOLS, "%s: functions in it are not named", err.text);
         }
         return;
@@ -300,7 +326,7 @@ static Resolver *find_resolver(Space *space, Object *object)
     return object->resolver;
 }
 
-/* The library that an address lies in, else the program: it gets the rest. */
+/* What an address lies in, else the program if its end is not known. */
 static Object *choose_object(Space *space, uint64_t pc)
 {
     Object *program = NULL;
@@ -309,10 +335,11 @@ static Object *choose_object(Space *space, uint64_t pc)
 
     for (i = 0; i < space->n; i++) {
         object = &space->objects[i];
-        if (object->program) {
-            program = object;
-        } else if (pc >= object->start && pc < object->end) {
+        if (pc >= object->start && pc < object->end) {
             return object;
+        }
+        if (object->program && !object->end) {
+            program = object;
         }
     }
     return program;
@@ -329,7 +356,7 @@ static bool ask_resolver(Space *space, uint64_t pc, Symbol *symbol)
     if (!object->opened) {
         open_object(space, object);     /* for the build-id */
     }
-    if (object->from_map) {
+    if (object->mapped) {
         return false;                   /* where it is loaded is not known */
     }
     resolver = find_resolver(space, object);

@@ -5,6 +5,7 @@
  */
 #include "stats.h"
 
+#include "common/translate.h"
 #include "message.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static void release_line(LineStats *line)
     free(line->handler);
     free(line->driven_by);
     free(line->owner);
+    free(line->device);
 }
 
 void stats_release(Stats *stats)
@@ -145,7 +147,7 @@ static bool is_line(const LineStats *line, const IrqlogEvent *event,
 static int64_t too_many(const char *what)
 {
     warn(WARN_FULL, "there are more than %d different %s: the further ones "
-         "are in the totals only", ENTRIES_MAX, what);
+         "are in the totals only", ENTRIES_MAX, _(what));
     return -1;
 }
 
@@ -155,7 +157,7 @@ static int64_t add_line(Stats *stats, const IrqlogEvent *event, uint64_t irq,
     LineStats *line;
 
     if (stats->n_lines == ENTRIES_MAX) {
-        return too_many("lines");
+        return too_many(N_("lines"));
     }
     stats->lines = grow(stats->lines, stats->n_lines, &stats->lines_room,
                         sizeof(*stats->lines));
@@ -196,7 +198,7 @@ static int64_t add_caller(Stats *stats, const char *name, const char *place,
     CallerStats *caller;
 
     if (stats->n_callers == ENTRIES_MAX) {
-        return too_many("callers");
+        return too_many(N_("callers"));
     }
     stats->callers = grow(stats->callers, stats->n_callers,
                           &stats->callers_room, sizeof(*stats->callers));
@@ -226,7 +228,7 @@ int64_t stats_thread(Stats *stats, uint32_t tid, const char *label)
     ThreadStats *thread;
 
     if (stats->n_threads == ENTRIES_MAX) {
-        return too_many("threads");
+        return too_many(N_("threads"));
     }
     stats->threads = grow(stats->threads, stats->n_threads,
                           &stats->threads_room, sizeof(*stats->threads));
@@ -279,26 +281,30 @@ static void count_time(Stats *stats, uint64_t time_ns)
 static bool count_level(Stats *stats, LineStats *line,
                         const IrqlogEvent *event, uint32_t caller)
 {
-    bool known = line->level_epoch == stats->epoch;
-    int32_t before = line->level;
-    uint64_t ns;
+    bool was_raised;
+    bool same;
+    int64_t ns;
 
-    line->level = event->level;
-    line->level_epoch = stats->epoch;
-    if (known && before == event->level) {
-        return true;
+    if (line->course_epoch != stats->epoch) {
+        course_forget(&line->course);
+        line->course_epoch = stats->epoch;
     }
-    if (event->level && (!known || !before)) {
-        line->raised_ns = event->time_ns;
+    was_raised = course_is_raised(&line->course);
+    same = course_take(&line->course, event, &ns);
+    if (!was_raised && course_is_raised(&line->course)) {
         line->raised_by = caller;
-        line->raised_epoch = stats->epoch;
-    } else if (!event->level && line->raised_epoch == stats->epoch) {
-        ns = event->time_ns > line->raised_ns
-             ? event->time_ns - line->raised_ns : 0;
-        count_high(&line->flow, ns);
-        count_high(&stats->callers[line->raised_by].flow, ns);
     }
-    return false;
+    if (ns != COURSE_NO_TIME) {
+        count_high(&line->flow, (uint64_t)ns);
+        count_high(&stats->callers[line->raised_by].flow, (uint64_t)ns);
+    }
+    return same;
+}
+
+bool stats_is_raised(const Stats *stats, const LineStats *line)
+{
+    return line->course_epoch == stats->epoch &&
+           course_is_raised(&line->course);
 }
 
 void stats_add(Stats *stats, const IrqlogEvent *event, int64_t line,
@@ -318,11 +324,8 @@ void stats_add(Stats *stats, const IrqlogEvent *event, int64_t line,
         stats->uncounted++;
         return;
     }
-    if (!message) {
-        same = count_level(stats, &stats->lines[line], event,
-                           (uint32_t)caller);
-        stats->same += same;
-    }
+    same = count_level(stats, &stats->lines[line], event, (uint32_t)caller);
+    stats->same += same;
     count_event(&stats->lines[line].flow, event->time_ns, stats->epoch, same);
     count_event(&stats->callers[caller].flow, event->time_ns, stats->epoch,
                 same);

@@ -10,6 +10,7 @@
 #ifndef IRQLOG_ANALYZE_STATS_H
 #define IRQLOG_ANALYZE_STATS_H
 
+#include "common/course.h"
 #include "common/map.h"
 #include "irqlog/event.h"
 
@@ -48,14 +49,13 @@ typedef struct LineStats {
     char *handler;              /* function; NULL: not known */
     char *driven_by;            /* NULL: not told */
     char *owner;                /* NULL: not told */
+    char *device;               /* NULL: not told */
     uint64_t told;              /* what was told of lines when last asked */
     uint64_t irq;               /* of a line without a path, else 0 */
     int32_t n;
     IrqlogKind kind;
-    int32_t level;
-    uint64_t level_epoch;       /* when @level was last known; 0: never */
-    uint64_t raised_ns;
-    uint64_t raised_epoch;      /* when @raised_ns was set; 0: never */
+    Course course;
+    uint64_t course_epoch;      /* of which @course is; 0: none */
     uint32_t raised_by;         /* caller's index */
 } LineStats;
 
@@ -132,6 +132,9 @@ void stats_add(Stats *stats, const IrqlogEvent *event, int64_t line,
 
 /* Events are missing here: what spans this place is not counted as time. */
 void stats_break(Stats *stats);
+
+/* Is it raised where the input ends, and known since when? */
+bool stats_is_raised(const Stats *stats, const LineStats *line);
 
 /* The end of input: finish what goes on. */
 void stats_finish(Stats *stats);

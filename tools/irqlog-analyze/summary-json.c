@@ -70,6 +70,24 @@ static void write_optional(JsonOut *json, const char *key, const char *text)
     }
 }
 
+static void write_course(const Summary *summary, JsonOut *json,
+                         const LineStats *line)
+{
+    const Course *course = &line->course;
+
+    jsonout_uint(json, "last-ns", course->last_ns);
+    if (line->kind == IRQLOG_MSI) {
+        return;
+    }
+    jsonout_uint(json, "raises", course->raises);
+    jsonout_uint(json, "lowers", course->lowers);
+    jsonout_uint(json, "raised-again", course->raised_again);
+    jsonout_uint(json, "lowered-again", course->lowered_again);
+    if (stats_is_raised(summary->stats, line)) {
+        jsonout_uint(json, "raised-since-ns", course->since_ns);
+    }
+}
+
 static void write_line(const Summary *summary, JsonOut *json, uint32_t index)
 {
     const LineStats *line = &summary->stats->lines[index];
@@ -85,7 +103,9 @@ static void write_line(const Summary *summary, JsonOut *json, uint32_t index)
     write_optional(json, "handler-symbol", line->handler);
     write_optional(json, "driven-by", line->driven_by);
     write_optional(json, "owner", line->owner);
+    write_optional(json, "device", line->device);
     write_flow(summary, json, &line->flow);
+    write_course(summary, json, line);
     write_callers_of(summary, json, index);
     jsonout_end(json, '}');
 }

@@ -5,6 +5,8 @@
  */
 #include "summary.h"
 
+#include "common/device-label.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -212,7 +214,17 @@ static void write_line(const Summary *summary, size_t rank, uint32_t index,
 {
     const LineStats *line = &summary->stats->lines[index];
 
-    write_title(out, rank, line->path);
+    char label[DEVICE_LABEL_MAX];
+    IrqlogLineInfo info = {
+        .path = line->path, .driven_by = line->driven_by,
+        .device = line->device, .kind = line->kind, .n = line->n,
+    };
+
+    write_title(out, rank, line->device
+                ? device_label(&info, label, sizeof(label)) : line->path);
+    if (line->device) {
+        write_fact(out, "path", line->path);
+    }
     if (line->kind == IRQLOG_MSI) {
         out_printf(out, "     msi, vector %d", line->n);
     } else {
@@ -247,6 +259,70 @@ static void write_caller(const Summary *summary, size_t rank, uint32_t index,
     write_flow(summary, &caller->flow, out);
 }
 
+static void write_label(const LineStats *line, Out *out)
+{
+    char label[DEVICE_LABEL_MAX];
+    IrqlogLineInfo info = {
+        .path = line->path, .driven_by = line->driven_by,
+        .device = line->device, .kind = line->kind, .n = line->n,
+    };
+
+    out_safe(out, line->device ? device_label(&info, label, sizeof(label))
+                               : line->path);
+    if (!line->device && line->kind != IRQLOG_MSI) {
+        out_printf(out, " n=%d", line->n);
+    }
+}
+
+static Text offset(const Summary *summary, uint64_t ns)
+{
+    uint64_t first = summary->stats->first_ns;
+
+    return duration(ns > first ? ns - first : 0);
+}
+
+/* How long before the end of the input. */
+static Text age(const Summary *summary, uint64_t ns)
+{
+    uint64_t last = summary->stats->last_ns;
+
+    return duration(last > ns ? last - ns : 0);
+}
+
+static void write_raised(const Summary *summary, size_t rank, uint32_t index,
+                         Out *out)
+{
+    const LineStats *line = &summary->stats->lines[index];
+    const Course *course = &line->course;
+
+    out_printf(out, "%3zu. ", rank);
+    write_label(line, out);
+    out_printf(out, "\n     for %s, since +%s",
+               age(summary, course->since_ns).text,
+               offset(summary, course->since_ns).text);
+    if (course->raised_again) {
+        out_printf(out, "; raised again without a lower %s x",
+                   with_commas(course->raised_again).text);
+    }
+    if (!course->lowers) {
+        out_text(out, "; never lowered");
+    }
+    out_char(out, '\n');
+}
+
+static void write_silent(const Summary *summary, size_t rank, uint32_t index,
+                         Out *out)
+{
+    const LineStats *line = &summary->stats->lines[index];
+
+    out_printf(out, "%3zu. ", rank);
+    write_label(line, out);
+    out_printf(out, "\n     vector %d (0x%02x): the last of %s, %s before the "
+               "end\n", line->n, (unsigned)line->n,
+               with_commas(line->flow.events).text,
+               age(summary, line->course.last_ns).text);
+}
+
 static void write_thread(const Summary *summary, size_t rank, uint32_t index,
                          Out *out)
 {
@@ -277,6 +353,18 @@ static void write_list(const Summary *summary, Out *out, const uint32_t *list,
     }
 }
 
+/* Lines of another order than the busiest first. */
+static void write_chosen(const Summary *summary, Out *out, const char *what,
+                         const uint32_t *list, size_t n, WriteFn *write)
+{
+    size_t shown = summary->top && n > summary->top ? summary->top : n;
+
+    if (n) {
+        write_heading(out, what, shown, n);
+        write_list(summary, out, list, shown, write);
+    }
+}
+
 void summary_write_text(const Summary *summary, Out *out)
 {
     const Stats *stats = summary->stats;
@@ -284,6 +372,10 @@ void summary_write_text(const Summary *summary, Out *out)
     write_totals(summary, out);
     write_heading(out, "Busiest lines", summary->n_lines, stats->n_lines);
     write_list(summary, out, summary->lines, summary->n_lines, write_line);
+    write_chosen(summary, out, "Still raised where the log ends",
+                 summary->raised, summary->n_raised, write_raised);
+    write_chosen(summary, out, "Messages, the longest silent first",
+                 summary->silent, summary->n_silent, write_silent);
     write_heading(out, "Who raised them", summary->n_callers,
                   stats->n_callers);
     write_list(summary, out, summary->callers, summary->n_callers,

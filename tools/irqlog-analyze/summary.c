@@ -25,6 +25,28 @@ static int compare_lines(const void *a, const void *b, void *opaque)
     return order ? order : strcmp(x->path, y->path);
 }
 
+static int compare_raised(const void *a, const void *b, void *opaque)
+{
+    const Stats *stats = opaque;
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    int order = descending(stats->lines[y].course.since_ns,
+                           stats->lines[x].course.since_ns);
+
+    return order ? order : descending(y, x);
+}
+
+static int compare_silent(const void *a, const void *b, void *opaque)
+{
+    const Stats *stats = opaque;
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    int order = descending(stats->lines[y].course.last_ns,
+                           stats->lines[x].course.last_ns);
+
+    return order ? order : descending(y, x);
+}
+
 static int compare_callers(const void *a, const void *b, void *opaque)
 {
     const Stats *stats = opaque;
@@ -81,6 +103,30 @@ static uint32_t *order(const Stats *stats, size_t n,
     return list;
 }
 
+static bool is_message(const Stats *stats, const LineStats *line)
+{
+    (void)stats;
+    return line->kind == IRQLOG_MSI;
+}
+
+/* Those lines that @is says, in order. */
+static uint32_t *choose(const Stats *stats, size_t *n,
+                        bool (*is)(const Stats *, const LineStats *),
+                        int (*compare)(const void *, const void *, void *))
+{
+    uint32_t *list = allocate(stats->n_lines, sizeof(*list));
+    size_t i;
+
+    *n = 0;
+    for (i = 0; i < stats->n_lines; i++) {
+        if (is(stats, &stats->lines[i])) {
+            list[(*n)++] = (uint32_t)i;
+        }
+    }
+    qsort_r(list, *n, sizeof(*list), compare, (void *)stats);
+    return list;
+}
+
 static size_t at_most(size_t n, unsigned top)
 {
     return top && n > top ? top : n;
@@ -93,6 +139,11 @@ void summary_prepare(Summary *summary, const Stats *stats, unsigned top)
     summary->lines = order(stats, stats->n_lines, compare_lines);
     summary->callers = order(stats, stats->n_callers, compare_callers);
     summary->threads = order(stats, stats->n_threads, compare_threads);
+    summary->raised = choose(stats, &summary->n_raised, stats_is_raised,
+                             compare_raised);
+    summary->silent = choose(stats, &summary->n_silent, is_message,
+                             compare_silent);
+    summary->top = top;
     summary->n_lines = at_most(stats->n_lines, top);
     summary->n_callers = at_most(stats->n_callers, top);
     summary->n_threads = at_most(stats->n_threads, top);
@@ -111,6 +162,8 @@ void summary_release(Summary *summary)
     free(summary->lines);
     free(summary->callers);
     free(summary->threads);
+    free(summary->raised);
+    free(summary->silent);
     free(summary->pairs);
 }
 

@@ -13,13 +13,18 @@
 typedef struct Summary {
     const Stats *stats;
     uint64_t duration_ns;
+    unsigned top;               /* entries of a list; 0: all */
     size_t n_lines;             /* to be shown, of stats->n_lines */
     size_t n_callers;
     size_t n_threads;
+    size_t n_raised;            /* all that are; the longest first */
+    size_t n_silent;            /* all messages; the longest silent first */
     size_t n_pairs;             /* all, by line and then busiest first */
     uint32_t *lines;
     uint32_t *callers;
     uint32_t *threads;
+    uint32_t *raised;
+    uint32_t *silent;
     PairStats *pairs;
 } Summary;
 

@@ -7,6 +7,7 @@
 
 #include "common/map.h"
 #include "message.h"
+#include "procfs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ Symbols *symbols_new(const Options *opt)
     }
     symbols->how.binary = opt->binary;
     symbols->how.resolver = opt->resolver;
-    symbols->how.resolver_timeout = opt->resolver_timeout;
+    symbols->how.resolver_timeout = (unsigned)opt->resolver_timeout;
     symbols->pid = opt->pid;
     return symbols;
 }
@@ -91,7 +92,11 @@ static void open_process(Symbols *symbols)
     }
 }
 
-/* Whether the log's run is the process that --pid names. */
+/*
+ * Whether the log's run is the process that --pid names.  The number alone
+ * does not tell, it may be another's by now; nor does where the program is
+ * loaded, as one that is not position independent always is at one place.
+ */
 static bool is_process(Symbols *symbols, const IrqlogRun *run)
 {
     uint64_t load_base;
@@ -99,12 +104,14 @@ static bool is_process(Symbols *symbols, const IrqlogRun *run)
     if (!symbols->process) {
         return false;
     }
-    if (!run || (space_load_base(symbols->process, &load_base) &&
-                 load_base == run->load_base)) {
+    if (!run || (procfs_is_called(symbols->pid, run->pid) &&
+                 (!space_load_base(symbols->process, &load_base) ||
+                  load_base == run->load_base))) {
         return true;
     }
-    warn(WARN_PROCESS, "process %" PRIu32 " is loaded elsewhere than process "
-         "%" PRIu32 ", which wrote the log", symbols->pid, run->pid);
+    warn(WARN_PROCESS, "process %" PRIu32 " is not process %" PRIu32
+         ", which wrote the log: the log's own first line is used",
+         symbols->pid, run->pid);
     return false;
 }
 
@@ -136,6 +143,11 @@ void symbols_begin_run(Symbols *symbols, const IrqlogRun *run)
     if (symbols_is_new_run(symbols, run)) {
         begin(symbols, run);
     }
+}
+
+uint32_t symbols_pid(const Symbols *symbols)
+{
+    return symbols->space ? 0 : symbols->pid;
 }
 
 void symbols_add_object(Symbols *symbols, const IrqlogObjectInfo *object)

@@ -34,6 +34,9 @@ void symbols_free(Symbols *symbols);
  */
 bool symbols_is_new_run(const Symbols *symbols, const IrqlogRun *run);
 void symbols_begin_run(Symbols *symbols, const IrqlogRun *run);
+
+/* The process of --pid, if it is the one of this run; else 0. */
+uint32_t symbols_pid(const Symbols *symbols);
 void symbols_add_object(Symbols *symbols, const IrqlogObjectInfo *object);
 
 /**

@@ -5,6 +5,8 @@
  */
 #include "session.h"
 
+#include "common/device-label.h"
+
 #include <string.h>
 
 /* What the log puts before the lines of an event, and before its first. */
@@ -48,7 +50,7 @@ static void write_named(Out *out, const Named *named)
 static void write_thread(Session *session, const IrqlogEvent *event)
 {
     Out *out = session->out;
-    const KnownThread *thread = known_thread(&session->known, event->tid);
+    KnownThread *thread = known_thread(&session->known, event->tid);
     const char *label = known_thread_label(thread);
 
     out_text(out, "  tid=");
@@ -92,7 +94,7 @@ static void write_backtrace(Session *session, const IrqlogEvent *event)
 static void write_anonymous(Session *session, const IrqlogEvent *event)
 {
     Out *out = session->out;
-    const KnownLine *line = known_line(&session->known, event->irq);
+    const KnownLine *line = known_line(&session->known, event);
     const Named *handler = symbols_entry(session->symbols, event->handler);
 
     if (line && line->driven_by) {
@@ -112,6 +114,24 @@ static void write_anonymous(Session *session, const IrqlogEvent *event)
     }
 }
 
+/* Which device that is, when the log says so. */
+static void write_device(Session *session, const IrqlogEvent *event)
+{
+    const KnownLine *known = known_line(&session->known, event);
+    char label[DEVICE_LABEL_MAX];
+    IrqlogLineInfo line = {
+        .path = event->path, .kind = event->kind, .n = event->n,
+    };
+
+    if (known && known->device) {
+        line.driven_by = known->driven_by;
+        line.device = known->device;
+        out_text(session->out, "  device=");
+        out_safe(session->out, device_label(&line, label, sizeof(label)));
+        out_char(session->out, '\n');
+    }
+}
+
 static void write_event(void *state, const IrqlogItem *item)
 {
     Session *session = state;
@@ -122,6 +142,7 @@ static void write_event(void *state, const IrqlogItem *item)
 
     copy_line(out, "- ", &raw, end, PREFIX_LEN);
     copy_line(out, "  ", &raw, end, PREFIX_LEN);
+    write_device(session, event);
     copy_line(out, "  ", &raw, end, PREFIX_LEN);
     write_thread(session, event);
     if (event->depth) {
@@ -148,15 +169,9 @@ static void write_lost(void *state, uint64_t count)
     out_char(session->out, '\n');
 }
 
-static void begin_run(void *state, bool other)
-{
-    (void)state;
-    (void)other;
-}
-
 static void end(void *state)
 {
     (void)state;
 }
 
-const View view_block = { begin, write_event, write_lost, begin_run, end };
+const View view_block = { begin, write_event, write_lost, NULL, end };

@@ -107,7 +107,7 @@ static void write_backtrace(JsonView *view, const IrqlogEvent *event)
 static void write_line(JsonView *view, const IrqlogEvent *event)
 {
     JsonOut *json = &view->json;
-    const KnownLine *line = known_line(&view->session->known, event->irq);
+    const KnownLine *line = known_line(&view->session->known, event);
     const Named *handler = symbols_entry(view->session->symbols,
                                          event->handler);
 
@@ -123,6 +123,9 @@ static void write_line(JsonView *view, const IrqlogEvent *event)
     }
     if (line && line->owner) {
         jsonout_text(json, "owner", line->owner);
+    }
+    if (line && line->device) {
+        jsonout_text(json, "device", line->device);
     }
 }
 
@@ -174,15 +177,9 @@ static void write_lost(void *state, uint64_t count)
     jsonout_line(&view->json);
 }
 
-static void begin_run(void *state, bool other)
-{
-    (void)state;
-    (void)other;
-}
-
 static void end(void *state)
 {
     free(state);
 }
 
-const View view_json = { begin, write_event, write_lost, begin_run, end };
+const View view_json = { begin, write_event, write_lost, NULL, end };

@@ -41,9 +41,10 @@ static char *keep_or_null(const char *text)
 }
 
 /* The log may tell of a line after its first events. */
-static void learn_line(SummaryView *view, LineStats *line, uint64_t irq)
+static void learn_line(SummaryView *view, LineStats *line,
+                       const IrqlogEvent *event)
 {
-    const KnownLine *known = known_line(&view->session->known, irq);
+    const KnownLine *known = known_line(&view->session->known, event);
 
     line->told = view->session->known.told;
     if (known && !line->driven_by) {
@@ -51,6 +52,9 @@ static void learn_line(SummaryView *view, LineStats *line, uint64_t irq)
     }
     if (known && !line->owner) {
         line->owner = keep_or_null(known->owner);
+    }
+    if (known && !line->device) {
+        line->device = keep_or_null(known->device);
     }
 }
 
@@ -69,7 +73,7 @@ static int64_t find_line(SummaryView *view, const IrqlogEvent *event)
                                                    event->handler)->chain);
     }
     if (line->told != view->session->known.told) {
-        learn_line(view, line, event->irq);
+        learn_line(view, line, event);
     }
     return index;
 }
@@ -171,7 +175,7 @@ static void end(void *state)
     Summary summary;
 
     stats_finish(&view->stats);
-    summary_prepare(&summary, &view->stats, view->session->opt->top);
+    summary_prepare(&summary, &view->stats, (unsigned)view->session->opt->top);
     if (view->session->opt->json) {
         summary_write_json(&summary, view->session->out);
     } else {

@@ -16,12 +16,16 @@ enum {
     EXIT_WRONG_USAGE = 2,
 };
 
+int cmd_ps(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_irq(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
 int cmd_image(int argc, char **argv);
+int cmd_why(int argc, char **argv);
+int cmd_profile(int argc, char **argv);
 
 #endif

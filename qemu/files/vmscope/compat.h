@@ -23,11 +23,15 @@
 #endif
 
 #if QEMU_VERSION_MAJOR < 10
+#include "qapi/qmp/qdict.h"
+#include "qapi/qmp/qjson.h"
 #include "sysemu/iothread.h"
 #include "sysemu/reset.h"
 #include "sysemu/runstate.h"
 #include "sysemu/sysemu.h"
 #else
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
 #include "system/iothread.h"
 #include "system/reset.h"
 #include "system/runstate.h"

@@ -6,40 +6,34 @@
 
 #include "qemu/osdep.h"
 #include "monitor/hmp.h"
-#include "monitor/monitor.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-vmscope.h"
-#include "qemu/cutils.h"
-#include "vmscope/compat.h"
-#if QEMU_VERSION_MAJOR < 10
-#include "qapi/qmp/qdict.h"
-#else
-#include "qobject/qdict.h"
-#endif
+#include "hmp.h"
 
-/* Lines that "info irq-log" shows unless told otherwise. */
-#define DEFAULT_SHOWN 20
-
-static void coroutine_fn hmp_irq_log(Monitor *mon, const QDict *qdict)
+static bool irq_hmp_is_on(void)
 {
-    const char *option = qdict_get_str(qdict, "option");
-    IrqLogOptions opts = {
-        .enable = !strcmp(option, "on"),
-    };
+    g_autoptr(IrqLogStatus) status = qmp_query_irq_log_status(&error_abort);
+
+    return status->enabled;
+}
+
+static void coroutine_fn irq_hmp_set(Monitor *mon, const QDict *qdict)
+{
+    IrqLogOptions opts = {};
     Error *err = NULL;
 
-    if (!opts.enable && strcmp(option, "off")) {
-        monitor_printf(mon, "irq_log: '%s' is neither 'on' nor 'off'\n",
-                       option);
+    if (!vmscope_hmp_option(mon, qdict, "irq_log", &opts.enable)) {
         return;
     }
     QAPI_SET_PTR(&opts, log_file,
                  (char *)qdict_get_try_str(qdict, "filename"));
+    /* Nobody asked for text, unless a file is named or the log is on. */
+    opts.has_text = opts.enable && !opts.log_file && !irq_hmp_is_on();
     qmp_irq_log_set(&opts, &err);
     hmp_handle_error(mon, err);
 }
 
-static void show_status(Monitor *mon)
+static void irq_hmp_status(Monitor *mon)
 {
     IrqLogStatus *status = qmp_query_irq_log_status(&error_abort);
 
@@ -55,63 +49,64 @@ static void show_status(Monitor *mon)
     qapi_free_IrqLogStatus(status);
 }
 
-static void show_entry(Monitor *mon, const IrqLogEntry *entry)
+static void irq_hmp_entry(Monitor *mon, const IrqLogEntry *entry)
 {
-    monitor_printf(mon, "%" PRIu64 ".%09" PRIu64 " %*slevel=%d n=%d %s %s "
-                   "tid=%" PRIu32 " (%s)", entry->timestamp_ns / 1000000000,
+    monitor_printf(mon, "%" PRIu64 ".%09" PRIu64 " %*slevel=%d n=%d %s ",
+                   entry->timestamp_ns / 1000000000,
                    entry->timestamp_ns % 1000000000, 2 * entry->depth, "",
                    entry->level, entry->irq_line,
-                   IrqLogKind_str(entry->kind), entry->path, entry->host_tid,
-                   entry->thread_role ? entry->thread_role :
-                                        entry->thread_name);
+                   IrqLogKind_str(entry->kind));
+    vmscope_hmp_text(mon, entry->path);
+    monitor_printf(mon, " tid=%" PRIu32 " (", entry->host_tid);
+    vmscope_hmp_text(mon, entry->thread_role ? entry->thread_role :
+                                               entry->thread_name);
     if (entry->caller_symbol) {
-        monitor_printf(mon, " %s\n", entry->caller_symbol);
+        monitor_printf(mon, ") %s\n", entry->caller_symbol);
     } else {
-        monitor_printf(mon, " 0x%" PRIx64 "\n", entry->caller_addr);
+        monitor_printf(mon, ") 0x%" PRIx64 "\n", entry->caller_addr);
     }
 }
 
-static bool parse_count(const char *text, uint32_t *count)
+static uint64_t irq_hmp_page(Monitor *mon, bool has_after, uint64_t after,
+                             uint32_t max)
 {
-    uint64_t value;
-
-    if (qemu_strtou64(text, NULL, 0, &value) || value > UINT32_MAX) {
-        return false;
-    }
-    *count = value;
-    return true;
-}
-
-static void hmp_info_irq_log(Monitor *mon, const QDict *qdict)
-{
-    const char *count = qdict_get_try_str(qdict, "count");
     IrqLogQuery query = {
         .has_max_entries = true,
-        .max_entries = DEFAULT_SHOWN,
+        .max_entries = max,
+        .has_after = has_after,
+        .after = after,
     };
-    IrqLogEntryList *list;
-    IrqLogEntryList *at;
     Error *err = NULL;
+    IrqLogEntryList *list = qmp_query_irq_log(&query, &err);
+    IrqLogEntryList *at;
+    uint64_t last = 0;
 
-    if (count && !parse_count(count, &query.max_entries)) {
-        monitor_printf(mon, "irq-log: '%s' is no number of entries\n", count);
-        return;
-    }
-    list = qmp_query_irq_log(&query, &err);
-    if (hmp_handle_error(mon, err)) {
-        return;
-    }
-    show_status(mon);
     for (at = list; at; at = at->next) {
-        show_entry(mon, at->value);
+        if (mon) {
+            irq_hmp_entry(mon, at->value);
+        }
+        last = MAX(last, at->value->seq);
     }
     qapi_free_IrqLogEntryList(list);
+    hmp_handle_error(mon, err);
+    return last;
 }
 
-static void register_commands(void)
+static void irq_hmp_info(Monitor *mon, const QDict *qdict)
 {
-    monitor_register_hmp("irq_log", false, hmp_irq_log);
-    monitor_register_hmp("irq-log", true, hmp_info_irq_log);
+    static const VmscopeHmpTrace trace = {
+        .name = "irq-log",
+        .status = irq_hmp_status,
+        .page = irq_hmp_page,
+    };
+
+    vmscope_hmp_info(mon, qdict, &trace);
 }
 
-type_init(register_commands)
+static void irq_hmp_register(void)
+{
+    monitor_register_hmp("irq_log", false, irq_hmp_set);
+    monitor_register_hmp("irq-log", true, irq_hmp_info);
+}
+
+type_init(irq_hmp_register)

@@ -10,7 +10,6 @@
  */
 
 #include "qemu/osdep.h"
-#include <malloc.h>
 #include <sys/prctl.h>
 #include "block/aio.h"
 #include "hw/core/cpu.h"
@@ -18,11 +17,12 @@
 #include "qom/object.h"
 #include "vmscope/compat.h"
 #include "irq-log.h"
+#include "irq-log-tree.h"
 
 /* Ancestors looked at, in a tree that is never that deep. */
 #define MAX_ANCESTORS 32
 
-static bool belongs_to_cpu(Object *obj)
+static bool names_belongs_to_cpu(Object *obj)
 {
     int i;
 
@@ -36,7 +36,7 @@ static bool belongs_to_cpu(Object *obj)
 }
 
 /* @obj is the IRQ object of a pin, or the device itself. */
-static IrqlogKind line_kind(Object *obj)
+static IrqlogKind names_line_kind(Object *obj)
 {
     Object *device = object_dynamic_cast(obj, TYPE_DEVICE) ? obj :
                                                              obj->parent;
@@ -44,35 +44,86 @@ static IrqlogKind line_kind(Object *obj)
     if (!device || !object_dynamic_cast(device, TYPE_DEVICE)) {
         return IRQLOG_SOFTWARE;
     }
-    return belongs_to_cpu(device) ? IRQLOG_PERCPU : IRQLOG_HARDWARE;
+    return names_belongs_to_cpu(device) ? IRQLOG_PERCPU : IRQLOG_HARDWARE;
+}
+
+static Object *names_device_of(Object *obj)
+{
+    if (object_dynamic_cast(obj, TYPE_DEVICE)) {
+        return obj;
+    }
+    return obj->parent && object_dynamic_cast(obj->parent, TYPE_DEVICE) ?
+           obj->parent : NULL;
+}
+
+/*
+ * The type of the device that @obj is or is a pin of, and behind a colon its
+ * id, or the vCPU it belongs to.
+ *
+ * Returns: to be freed; NULL when it is no device's
+ */
+static char *names_device_name(Object *obj)
+{
+    Object *device = names_device_of(obj);
+    Object *above = device;
+    const char *id = device ? DEVICE(device)->id : NULL;
+    int i;
+
+    if (!device) {
+        return NULL;
+    }
+    if (id) {
+        return g_strdup_printf("%s:%s", object_get_typename(device), id);
+    }
+    for (i = 0; above && i < MAX_ANCESTORS; i++) {
+        if (object_dynamic_cast(above, TYPE_CPU)) {
+            return g_strdup_printf("%s:vcpu %d", object_get_typename(device),
+                                   CPU(above)->cpu_index);
+        }
+        above = above->parent;
+    }
+    return g_strdup(object_get_typename(device));
+}
+
+/* The same of a path, or of a path and a link behind a colon. */
+static char *names_device_at(const char *path)
+{
+    const char *colon = strrchr(path, ':');
+    g_autofree char *object = g_strndup(path, colon ? colon - path :
+                                                      strlen(path));
+    Object *obj = object_resolve_path(object, NULL);
+
+    return obj ? names_device_name(obj) : NULL;
 }
 
 uint32_t irq_log_generation = 1;
 
-static void name_lines_bh(void *opaque);
+static void names_bh(void *opaque);
 
 /* Called with the tables locked. */
-static void schedule_naming(IrqLogSession *session)
+static void names_schedule(IrqLogSession *session)
 {
     if (!session->naming_scheduled) {
         session->naming_scheduled = true;
         irq_log_ref(session);
-        aio_bh_schedule_oneshot(qemu_get_aio_context(), name_lines_bh,
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), names_bh,
                                 session);
     }
 }
 
-static uint32_t add_line(IrqLogSession *session, Object *obj, bool message,
-                         const IrqlogIdentity *identity)
+static uint32_t names_add_line(IrqLogSession *session, Object *obj,
+                               bool message, const IrqlogIdentity *identity)
 {
     g_autofree char *path = NULL;
-    bool is_device = object_dynamic_cast(obj, TYPE_DEVICE);
+    g_autofree char *device = names_device_name(obj);
+    bool is_pin = !message && !object_dynamic_cast(obj, TYPE_DEVICE);
     IrqlogLineInfo line = {
-        .irq = is_device ? 0 : identity->key,
+        .irq = is_pin ? identity->key : 0,
         .handler = identity->handler,
-        .opaque = message ? identity->key : identity->opaque,
+        .opaque = identity->opaque,
         .n = identity->n,
-        .kind = message ? IRQLOG_MSI : line_kind(obj),
+        .kind = message ? IRQLOG_MSI : names_line_kind(obj),
+        .device = device,
     };
     uint32_t id;
 
@@ -85,7 +136,9 @@ static uint32_t add_line(IrqLogSession *session, Object *obj, bool message,
     if (id != IRQLOG_NO_LINE) {
         session->checked[id] = qatomic_read(&irq_log_generation);
         irqlog_index_add(session->index, identity->key, id);
-        schedule_naming(session);
+        names_schedule(session);
+    } else if (irqlog_index_refuse(session->index, identity)) {
+        irqlog_store_refuse_line(&session->store);
     }
     return id;
 }
@@ -95,16 +148,26 @@ uint32_t irq_log_new_line(IrqLogSession *session, Object *obj, bool message,
 {
     uint32_t id;
 
+    /* A full table stays so; nobody waits to find that out again. */
     if (irqlog_store_n_lines(&session->store) == IRQLOG_MAX_LINES) {
+        if (irqlog_index_refuse(session->index, identity)) {
+            irqlog_store_refuse_line(&session->store);
+        }
         return IRQLOG_NO_LINE;
     }
     qemu_mutex_lock(&session->tables_lock);
     id = irqlog_index_find(session->index, &session->store, identity);
     if (id == IRQLOG_NO_LINE) {
-        id = add_line(session, obj, message, identity);
+        id = names_add_line(session, obj, message, identity);
     }
     qemu_mutex_unlock(&session->tables_lock);
     return id;
+}
+
+/* Of long names the beginning is kept. */
+static bool names_differs(const char *known, const char *now)
+{
+    return strncmp(known, now, IRQLOG_NAME_MAX);
 }
 
 uint32_t irq_log_check_line(IrqLogSession *session, Object *obj, bool message,
@@ -112,21 +175,28 @@ uint32_t irq_log_check_line(IrqLogSession *session, Object *obj, bool message,
 {
     g_autofree char *path = NULL;
     IrqlogLineInfo known;
+    bool same;
 
     /* Whoever holds the lock will find out. */
     if (!bql_locked()) {
         return line;
     }
-    path = object_get_canonical_path(obj);
     irqlog_store_line(&session->store, line, &known);
-    if (!strcmp(known.path, path ? path : IRQLOG_ANONYMOUS)) {
+    /* A name without room may be any; the next line would have none either. */
+    same = !strcmp(known.path, IRQLOG_UNKNOWN) ||
+           irq_log_tree_is_path(known.path, (uintptr_t)obj, identity->parent);
+    if (!same) {
+        path = object_get_canonical_path(obj);
+        same = !names_differs(known.path, path ? path : IRQLOG_ANONYMOUS);
+    }
+    if (same) {
         qatomic_set(&session->checked[line],
                     qatomic_read(&irq_log_generation));
         return line;
     }
     qemu_mutex_lock(&session->tables_lock);
     irqlog_index_remove(session->index, identity->key, line);
-    line = add_line(session, obj, message, identity);
+    line = names_add_line(session, obj, message, identity);
     qemu_mutex_unlock(&session->tables_lock);
     return line;
 }
@@ -135,7 +205,7 @@ uint32_t irq_log_check_line(IrqLogSession *session, Object *obj, bool message,
  * Names are checked again, and those of lines without one soon after: what
  * they belong to is seen in the tree only.
  */
-static void devices_changed(DeviceListener *listener, DeviceState *dev)
+static void names_devices_changed(DeviceListener *listener, DeviceState *dev)
 {
     IrqLogSession *session = irq_log_get();
 
@@ -143,10 +213,10 @@ static void devices_changed(DeviceListener *listener, DeviceState *dev)
     if (!session) {
         return;
     }
-    if (qatomic_read(&session->enabled)) {
+    if (qatomic_read(&session->base.enabled)) {
         qemu_mutex_lock(&session->tables_lock);
         session->n_named = 0;
-        schedule_naming(session);
+        names_schedule(session);
         qemu_mutex_unlock(&session->tables_lock);
     }
     irq_log_put(session);
@@ -155,8 +225,8 @@ static void devices_changed(DeviceListener *listener, DeviceState *dev)
 void irq_log_watch_devices(void)
 {
     static DeviceListener listener = {
-        .realize = devices_changed,
-        .unrealize = devices_changed,
+        .realize = names_devices_changed,
+        .unrealize = names_devices_changed,
     };
     static bool watching;
 
@@ -167,7 +237,7 @@ void irq_log_watch_devices(void)
 }
 
 /* One TCG thread may run all vCPUs. */
-static char *vcpu_role(uint32_t tid)
+static char *names_vcpu_role(uint32_t tid)
 {
     int first = -1;
     int last = -1;
@@ -191,7 +261,7 @@ typedef struct IothreadSearch {
     char *role;
 } IothreadSearch;
 
-static int match_iothread(Object *child, void *opaque)
+static int names_match_iothread(Object *child, void *opaque)
 {
     IothreadSearch *search = opaque;
     IOThread *iothread = (IOThread *)object_dynamic_cast(child,
@@ -206,33 +276,33 @@ static int match_iothread(Object *child, void *opaque)
     return 0;
 }
 
-static char *iothread_role(uint32_t tid)
+static char *names_iothread_role(uint32_t tid)
 {
     IothreadSearch search = { .tid = tid };
 
     /* The objects may change under whoever does not hold the lock. */
     if (bql_locked()) {
-        object_child_foreach(object_get_objects_root(), match_iothread,
+        object_child_foreach(object_get_objects_root(), names_match_iothread,
                              &search);
     }
     return search.role;
 }
 
-static char *thread_role(uint32_t tid)
+static char *names_thread_role(uint32_t tid)
 {
     char *role;
 
     if (tid == getpid()) {
         return g_strdup("main-loop");
     }
-    role = vcpu_role(tid);
-    return role ? role : iothread_role(tid);
+    role = names_vcpu_role(tid);
+    return role ? role : names_iothread_role(tid);
 }
 
 uint16_t irq_log_new_thread(IrqLogSession *session)
 {
     uint32_t tid = qemu_get_thread_id();
-    g_autofree char *role = thread_role(tid);
+    g_autofree char *role = names_thread_role(tid);
     char name[16] = "";
     IrqlogThreadInfo thread = { .tid = tid, .name = name, .role = role };
     uint16_t id;
@@ -244,184 +314,148 @@ uint16_t irq_log_new_thread(IrqLogSession *session)
     return id;
 }
 
-/* The object tree at one moment: who is at which address. */
-typedef struct TreeView {
-    GHashTable *objects;        /* address -> path, of each object */
-    GHashTable *drivers;        /* address of an IRQ -> "path:link" */
-    GArray *blocks;             /* of the heap, by address */
-} TreeView;
+/* How long lines are named without a break for the main loop. */
+#define NAMING_US 500
 
-typedef struct TreeBlock {
-    uintptr_t start;
-    uintptr_t end;
-    const char *path;           /* borrowed from objects */
-} TreeBlock;
-
-/* Of several drivers the first by name, so that it is always the same. */
-static void view_driver(TreeView *view, Object *obj, const char *path,
-                        const char *link)
+/* What the line was added to the index with. */
+static uint64_t names_index_key(const IrqlogLineEntry *entry)
 {
-    Object *target = object_property_get_link(obj, link, NULL);
-    char *name = g_strdup_printf("%s:%s", path, link);
-    const char *other;
+    if (entry->kind == IRQLOG_MSI) {
+        return irqlog_message_key(entry->opaque, entry->n);
+    }
+    return entry->irq ? entry->irq : entry->opaque;
+}
 
-    other = target ? g_hash_table_lookup(view->drivers, target) : NULL;
-    if (target && (!other || strcmp(name, other) < 0)) {
-        g_hash_table_insert(view->drivers, target, name);
-    } else {
-        g_free(name);
+/* Names in the store that stand for none are none. */
+static void names_known(IrqLogSession *session, uint32_t id,
+                        IrqlogLineInfo *known)
+{
+    irqlog_store_line(&session->store, id, known);
+    if (!strcmp(known->path, IRQLOG_ANONYMOUS) ||
+        !strcmp(known->path, IRQLOG_UNKNOWN)) {
+        known->path = NULL;
     }
 }
 
-static void view_links(TreeView *view, Object *obj, const char *path)
+/* A name that was cut cannot be looked up. */
+static bool names_is_cut(const char *name)
 {
-    ObjectPropertyIterator iter;
-    ObjectProperty *prop;
-
-    object_property_iter_init(&iter, obj);
-    while ((prop = object_property_iter_next(&iter))) {
-        if (!strcmp(prop->type, "link<irq>")) {
-            view_driver(view, obj, path, prop->name);
-        }
-    }
+    return strlen(name) >= IRQLOG_NAME_MAX;
 }
 
-static int view_object(Object *obj, void *opaque)
+/* Is all that is known of a line still so, or is it gone, or another? */
+static bool names_line_is_there(const IrqlogLineEntry *entry,
+                                const IrqlogLineInfo *known)
 {
-    TreeView *view = opaque;
-    char *path = object_get_canonical_path(obj);
+    uint64_t object = entry->irq ? entry->irq : entry->opaque;
 
-    if (!path) {
-        return 0;
-    }
-    g_hash_table_insert(view->objects, obj, path);
-    view_links(view, obj, path);
-    if (obj->free == g_free) {
-        TreeBlock block = {
-            .start = (uintptr_t)obj,
-            .end = (uintptr_t)obj + malloc_usable_size(obj),
-            .path = path,
-        };
-
-        g_array_append_val(view->blocks, block);
-    }
-    return 0;
+    return (!known->path || names_is_cut(known->path) ||
+            irq_log_tree_is_path(known->path, object, entry->parent)) &&
+           (!known->driven_by || names_is_cut(known->driven_by) ||
+            irq_log_tree_is_driver(known->driven_by, entry->irq)) &&
+           (!known->owner || names_is_cut(known->owner) ||
+            irq_log_tree_is_owner(known->owner, entry->opaque));
 }
 
-static gint by_start(gconstpointer a, gconstpointer b)
+/* Does something of a line have to be looked for in the whole tree? */
+static bool names_needs_tree(const IrqlogLineEntry *entry,
+                             const IrqlogLineInfo *known)
 {
-    const TreeBlock *x = a;
-    const TreeBlock *y = b;
-
-    return x->start < y->start ? -1 : x->start > y->start;
+    return !known->path || (entry->irq && (!known->driven_by ||
+                                           !known->owner));
 }
 
-static void view_init(TreeView *view)
+/* Returns: false when the tree has to be walked first. */
+static bool names_find_line(IrqLogSession *session, uint32_t id,
+                            bool tree_known)
 {
-    view->objects = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    view->drivers = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    view->blocks = g_array_new(false, false, sizeof(TreeBlock));
-    object_child_foreach_recursive(object_get_root(), view_object, view);
-    g_array_sort(view->blocks, by_start);
-}
-
-static void view_free(TreeView *view)
-{
-    g_hash_table_unref(view->objects);
-    g_hash_table_unref(view->drivers);
-    g_array_unref(view->blocks);
-}
-
-/* The object at @addr, or the one in whose memory it lies. */
-static const char *view_owner(const TreeView *view, uintptr_t addr)
-{
-    const char *path = g_hash_table_lookup(view->objects, (void *)addr);
-    guint low = 0;
-    guint high = view->blocks->len;
-
-    while (!path && low < high) {
-        guint mid = (low + high) / 2;
-        const TreeBlock *block = &g_array_index(view->blocks, TreeBlock, mid);
-
-        if (addr < block->start) {
-            high = mid;
-        } else if (addr >= block->end) {
-            low = mid + 1;
-        } else {
-            path = block->path;
-        }
-    }
-    return path;
-}
-
-/* What is known of a line must be what the tree says, or be unknown. */
-static bool differs(const char *known, const char *now)
-{
-    return known && (!now || strcmp(known, now));
-}
-
-/* The path of an object that is in the tree, where it was when logged. */
-static const char *view_path(const TreeView *view, uint64_t addr,
-                             uint64_t parent)
-{
-    Object *obj = (Object *)(uintptr_t)addr;
-    const char *path = g_hash_table_lookup(view->objects, obj);
-
-    return path && (uintptr_t)obj->parent == parent ? path : NULL;
-}
-
-static void name_line(IrqLogSession *session, const TreeView *view,
-                      uint32_t id)
-{
-    IrqlogLineEntry *entry = &session->store.tables->lines[id];
-    uint64_t key = entry->irq ? entry->irq : entry->opaque;
-    const char *path = view_path(view, key, entry->parent);
+    const IrqlogLineEntry *entry = &session->store.tables->lines[id];
+    uint64_t object = entry->irq ? entry->irq : entry->opaque;
+    const char *path = NULL;
     const char *driver = NULL;
     const char *owner = NULL;
     IrqlogLineInfo known;
 
-    if (entry->irq) {
-        driver = g_hash_table_lookup(view->drivers,
-                                     (void *)(uintptr_t)entry->irq);
-        owner = view_owner(view, entry->opaque);
+    names_known(session, id, &known);
+    if (!tree_known &&
+        (names_needs_tree(entry, &known) ||
+         !names_line_is_there(entry, &known))) {
+        return false;
     }
-    irqlog_store_line(&session->store, id, &known);
-    if (!strcmp(known.path, IRQLOG_ANONYMOUS)) {
-        known.path = NULL;
+    if (!names_line_is_there(entry, &known)) {
+        irqlog_index_remove(session->index, names_index_key(entry), id);
+        return true;
     }
-    if (differs(known.path, path) || differs(known.driven_by, driver) ||
-        differs(known.owner, owner)) {
-        /* It is gone, or another line by now. */
-        irqlog_index_remove(session->index, key, id);
-        return;
+    if (!known.path) {
+        path = irq_log_tree_path(object, entry->parent);
     }
-    irqlog_store_name_line(&session->store, id, known.path ? NULL : path,
-                           known.driven_by ? NULL : driver,
-                           known.owner ? NULL : owner);
+    if (entry->irq && !known.driven_by) {
+        driver = irq_log_tree_driver(entry->irq);
+    }
+    if (entry->irq && !known.owner) {
+        owner = irq_log_tree_owner(entry->opaque);
+    }
+    irqlog_store_name_line(&session->store, id, path, driver, owner);
+    if (!known.device && (driver || owner)) {
+        g_autofree char *device = names_device_at(driver ? driver : owner);
+
+        irqlog_store_set_device(&session->store, id, device);
+    }
+    return true;
 }
 
-static void name_lines(IrqLogSession *session, const TreeView *view)
+/*
+ * A device that comes or goes meanwhile has all lines looked at again.
+ *
+ * Returns: true when nothing is left to do
+ */
+static bool names_find_all(IrqLogSession *session)
 {
-    uint32_t n;
-    uint32_t id;
+    int64_t until = g_get_monotonic_time() + NAMING_US;
+    bool tree_known = false;
+    bool done = false;
+    bool named = true;
 
-    qemu_mutex_lock(&session->tables_lock);
-    session->naming_scheduled = false;
-    n = irqlog_store_n_lines(&session->store);
-    for (id = session->n_named; id < n; id++) {
-        name_line(session, view, id);
+    while (!done && g_get_monotonic_time() < until) {
+        if (!named) {
+            tree_known = irq_log_tree_step();
+            if (!tree_known) {
+                break;
+            }
+        }
+        qemu_mutex_lock(&session->tables_lock);
+        if (session->n_named >= irqlog_store_n_lines(&session->store)) {
+            session->naming_scheduled = false;
+            done = true;
+        } else {
+            named = names_find_line(session, session->n_named, tree_known);
+            session->n_named += named;
+        }
+        qemu_mutex_unlock(&session->tables_lock);
     }
-    session->n_named = n;
-    qemu_mutex_unlock(&session->tables_lock);
+    return done;
 }
 
-static void name_lines_bh(void *opaque)
+static void names_bh(void *opaque)
 {
     IrqLogSession *session = opaque;
-    TreeView view;
 
-    view_init(&view);
-    name_lines(session, &view);
-    view_free(&view);
+    if (!names_find_all(session)) {
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), names_bh,
+                                session);
+        return;
+    }
+    if (!qatomic_read(&session->base.enabled)) {
+        irq_log_tree_drop();
+    }
     irq_log_put(session);
+}
+
+void irq_log_names_stop(IrqLogSession *session)
+{
+    qemu_mutex_lock(&session->tables_lock);
+    if (!session->naming_scheduled) {
+        irq_log_tree_drop();
+    }
+    qemu_mutex_unlock(&session->tables_lock);
 }

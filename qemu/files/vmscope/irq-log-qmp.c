@@ -13,93 +13,74 @@
 #include "qemu/timer.h"
 #include "vmscope/compat.h"
 #include "irq-log.h"
+#include "reply.h"
 
-#define DEFAULT_ENTRIES 1000
-#define MAX_ENTRIES 100000
+/* How long turning on waits for text to go to another file. */
+#define REOPEN_WAIT_MS 2500
 
-/* How long turning off waits for the text to be complete. */
-#define STOP_WAIT_MS 2500
-
-static CoMutex set_lock;
-
-static bool check_options(const IrqLogOptions *opts, Error **errp)
+/* Text goes to what stands under the name now, when the command returns. */
+static void coroutine_fn irq_qmp_reopen(IrqLogSession *session, Error **errp)
 {
-    if (opts->has_entries &&
-        (opts->entries == 0 || !evring_round_entries(opts->entries))) {
-        error_setg(errp, "entries is %" PRIu32 ", but a ring has from %d to "
-                   "%d", opts->entries, EVRING_MIN_ENTRIES,
-                   EVRING_MAX_ENTRIES);
-        return false;
-    }
-    if (opts->has_backtrace && opts->backtrace > IRQLOG_BACKTRACE_MAX) {
-        error_setg(errp, "backtrace is %u, but at most %d frames are kept",
-                   opts->backtrace, IRQLOG_BACKTRACE_MAX);
-        return false;
-    }
-    if (opts->log_file && opts->has_text && !opts->text) {
-        error_setg(errp, "log-file is '%s', but text is off; leave out one "
-                   "of them", opts->log_file);
-        return false;
-    }
-    if (opts->ring_file && opts->log_file &&
-        !strcmp(opts->ring_file, opts->log_file)) {
-        error_setg(errp, "log-file and ring-file are both '%s'",
-                   opts->log_file);
-        return false;
-    }
-    return true;
-}
-
-static bool is_enabled(void)
-{
-    IrqLogSession *session = irq_log_get();
-    bool enabled = session && qatomic_read(&session->enabled);
-
-    if (session) {
-        irq_log_put(session);
-    }
-    return enabled;
-}
-
-/* The text is complete when the command returns, unless nobody takes it. */
-static void coroutine_fn stop_and_wait(void)
-{
-    IrqLogSession *session = irq_log_stop();
+    unsigned asked;
     int ms;
 
-    if (!session) {
+    if (!session->opts->text) {
         return;
     }
-    for (ms = 0; ms < STOP_WAIT_MS; ms++) {
-        if (qatomic_load_acquire(&session->writer_done)) {
+    asked = irq_log_writer_reopen(session);
+    for (ms = 0; ms < REOPEN_WAIT_MS; ms++) {
+        if (qatomic_load_acquire(&session->reopen_done) == asked) {
             break;
         }
         qemu_co_sleep_ns(QEMU_CLOCK_REALTIME, SCALE_MS);
     }
-    irq_log_put(session);
+    if (ms < REOPEN_WAIT_MS && session->reopen_error) {
+        error_setg(errp, "text goes on where it went: %s",
+                   session->reopen_error);
+    }
+}
+
+static void coroutine_fn irq_qmp_turn_on(IrqLogOptions *opts, Error **errp)
+{
+    IrqLogSession *session = irq_log_get();
+
+    if (!session || !qatomic_read(&session->base.enabled)) {
+        irq_log_start(opts, errp);
+    } else if (irq_log_options_same(session, opts, errp)) {
+        irq_qmp_reopen(session, errp);
+    }
+    if (session) {
+        irq_log_put(session);
+    }
 }
 
 void coroutine_fn qmp_irq_log_set(IrqLogOptions *opts, Error **errp)
 {
-    if (!check_options(opts, errp)) {
+    if (!irq_log_options_check(opts, errp)) {
         return;
     }
-    qemu_co_mutex_lock(&set_lock);
-    if (!opts->enable) {
-        stop_and_wait();
-    } else if (!is_enabled()) {
-        irq_log_start(opts, errp);
+    qemu_co_mutex_lock(&irq_log_trace.lock);
+    if (opts->enable) {
+        irq_qmp_turn_on(opts, errp);
+    } else {
+        vmscope_trace_off(&irq_log_trace);
     }
-    qemu_co_mutex_unlock(&set_lock);
+    qemu_co_mutex_unlock(&irq_log_trace.lock);
 }
+
+/* What is known of a line's path and the filter for it. */
+typedef enum Verdict {
+    VERDICT_OPEN, VERDICT_MATCHES, VERDICT_DIFFERS,
+} Verdict;
 
 /* A query under way. */
 typedef struct Query {
     const IrqLogQuery *args;
     const IrqlogStore *store;
-    uint32_t max;
+    RecorderPage page;
     GHashTable *symbols;        /* address -> symbol or NULL */
     GArray *found;              /* Found */
+    uint8_t verdicts[IRQLOG_MAX_LINES];
 } Query;
 
 typedef struct Found {
@@ -108,77 +89,53 @@ typedef struct Found {
     uint32_t thread;
 } Found;
 
-static bool matches(const Query *q, const IrqlogEvent *event)
+static bool irq_qmp_path_matches(const Query *q, uint32_t id)
+{
+    const char *filter = q->args->filter_path;
+    IrqlogLineInfo line = { .path = IRQLOG_UNKNOWN };
+
+    irqlog_store_line(q->store, id, &line);
+    return !strcmp(filter, line.path) ||
+           g_pattern_match_simple(filter, line.path);
+}
+
+/* Thousands of events have a few hundred lines. */
+static bool irq_qmp_line_matches(Query *q, uint32_t id)
+{
+    if (!q->args->filter_path) {
+        return true;
+    }
+    if (id >= IRQLOG_MAX_LINES) {
+        return irq_qmp_path_matches(q, id);
+    }
+    if (q->verdicts[id] == VERDICT_OPEN) {
+        q->verdicts[id] = irq_qmp_path_matches(q, id) ? VERDICT_MATCHES :
+                                                VERDICT_DIFFERS;
+    }
+    return q->verdicts[id] == VERDICT_MATCHES;
+}
+
+static bool irq_qmp_is_filtered(const Query *q)
 {
     const IrqLogQuery *args = q->args;
 
-    return (!args->has_filter_tid || args->filter_tid == event->tid) &&
-           (!args->has_filter_line || args->filter_line == event->n) &&
+    return args->has_filter_tid || args->has_filter_line ||
+           args->has_filter_kind || args->filter_path;
+}
+
+static bool irq_qmp_matches(Query *q, const IrqlogBrief *brief)
+{
+    const IrqLogQuery *args = q->args;
+
+    return (!args->has_filter_tid || args->filter_tid == brief->tid) &&
+           (!args->has_filter_line || args->filter_line == brief->n) &&
            (!args->has_filter_kind ||
-            args->filter_kind == (IrqLogKind)event->kind) &&
-           (!args->filter_path || !strcmp(args->filter_path, event->path) ||
-            g_pattern_match_simple(args->filter_path, event->path));
+            args->filter_kind == (IrqLogKind)brief->kind) &&
+           irq_qmp_line_matches(q, brief->line);
 }
 
-static EvringRead try_event(Query *q, uint64_t seq)
-{
-    Found found;
-    EvringRead result = irqlog_store_event_ids(q->store, seq, &found.event,
-                                               &found.line, &found.thread);
-
-    if (result == EVRING_OK && matches(q, &found.event)) {
-        g_array_append_val(q->found, found);
-    }
-    return result;
-}
-
-static bool is_full(const Query *q)
-{
-    return q->found->len >= q->max;
-}
-
-/*
- * Up to the first event that is still being written: what lies behind it
- * could not be asked for again.
- */
-static void find_after(Query *q)
-{
-    uint64_t seq = MAX(q->args->after + 1, evring_oldest(&q->store->ring));
-    EvringRead result = EVRING_OK;
-
-    while (!is_full(q) && q->args->after < UINT64_MAX) {
-        result = try_event(q, seq++);
-        if (result == EVRING_PENDING || result == EVRING_FUTURE) {
-            break;
-        }
-    }
-}
-
-static void find_newest(Query *q)
-{
-    uint64_t seq = evring_head(&q->store->ring);
-
-    while (seq > 0 && !is_full(q)) {
-        if (try_event(q, seq) == EVRING_OVERWRITTEN) {
-            break;
-        }
-        seq--;
-    }
-}
-
-static int by_time(gconstpointer a, gconstpointer b)
-{
-    const IrqlogEvent *x = &((const Found *)a)->event;
-    const IrqlogEvent *y = &((const Found *)b)->event;
-
-    if (x->time_ns != y->time_ns) {
-        return x->time_ns < y->time_ns ? -1 : 1;
-    }
-    return x->seq < y->seq ? -1 : x->seq > y->seq;
-}
-
-/* The same few addresses come up again and again. */
-static char *symbol(Query *q, uint64_t addr, bool is_return)
+/* The same few addresses come up again and again; borrowed from @q. */
+static const char *irq_qmp_symbol(Query *q, uint64_t addr, bool is_return)
 {
     gpointer key = (gpointer)(uintptr_t)addr;
     gpointer known;
@@ -187,10 +144,65 @@ static char *symbol(Query *q, uint64_t addr, bool is_return)
         known = vmscope_symbol(addr, is_return);
         g_hash_table_insert(q->symbols, key, known);
     }
-    return g_strdup(known);
+    return known;
 }
 
-static uint64List *backtrace_list(const IrqlogEvent *event)
+/* Of the members' names, and of numbers as long as they can be. */
+#define ENTRY_BYTES 640
+#define FRAME_BYTES 22
+
+/* As JSON, at most. */
+static size_t irq_qmp_bytes(Query *q, const Found *found)
+{
+    const IrqlogEvent *event = &found->event;
+    IrqlogThreadInfo thread = { .name = "" };
+    IrqlogLineInfo line = {};
+
+    irqlog_store_thread(q->store, found->thread, &thread);
+    irqlog_store_line(q->store, found->line, &line);
+    return ENTRY_BYTES + FRAME_BYTES * event->n_backtrace +
+           vmscope_reply_string(event->path) +
+           vmscope_reply_string(event->requester) +
+           vmscope_reply_string(thread.name) +
+           vmscope_reply_string(thread.role) +
+           vmscope_reply_string(line.driven_by) +
+           vmscope_reply_string(line.owner) +
+           vmscope_reply_string(line.device) +
+           vmscope_reply_string(irq_qmp_symbol(q, event->caller, true)) +
+           vmscope_reply_string(irq_qmp_symbol(q, event->handler, false));
+}
+
+static EvringRead irq_qmp_read(void *opaque, uint64_t seq)
+{
+    Query *q = opaque;
+    EvringRead result = EVRING_OK;
+    IrqlogBrief brief;
+    Found found;
+
+    if (irq_qmp_is_filtered(q)) {
+        result = irqlog_store_brief(q->store, seq, &brief);
+        if (result != EVRING_OK || !irq_qmp_matches(q, &brief)) {
+            return result;
+        }
+    }
+    result = irqlog_store_event_ids(q->store, seq, &found.event, &found.line,
+                                    &found.thread);
+    if (result == EVRING_OK &&
+        recorder_page_add(&q->page, irq_qmp_bytes(q, &found))) {
+        g_array_append_val(q->found, found);
+    }
+    return result;
+}
+
+static int irq_qmp_order(gconstpointer a, gconstpointer b)
+{
+    const IrqlogEvent *x = &((const Found *)a)->event;
+    const IrqlogEvent *y = &((const Found *)b)->event;
+
+    return recorder_order(x->time_ns, x->seq, y->time_ns, y->seq);
+}
+
+static uint64List *irq_qmp_backtrace(const IrqlogEvent *event)
 {
     uint64List *list = NULL;
     unsigned i = event->n_backtrace;
@@ -201,23 +213,26 @@ static uint64List *backtrace_list(const IrqlogEvent *event)
     return list;
 }
 
-static void fill_names(Query *q, IrqLogEntry *entry, const Found *found)
+static void irq_qmp_fill_names(Query *q, IrqLogEntry *entry, const Found *found)
 {
     IrqlogThreadInfo thread = { .name = "" };
     IrqlogLineInfo line = {};
 
     irqlog_store_thread(q->store, found->thread, &thread);
-    entry->thread_name = g_utf8_make_valid(thread.name, -1);
+    /* A thread's name is whatever bytes it was given. */
+    entry->thread_name = vmscope_reply_utf8(thread.name);
     QAPI_SET_PTR(entry, thread_role, g_strdup(thread.role));
-    QAPI_SET_PTR(entry, caller_symbol, symbol(q, entry->caller_addr, true));
+    QAPI_SET_PTR(entry, caller_symbol,
+                 g_strdup(irq_qmp_symbol(q, entry->caller_addr, true)));
     QAPI_SET_PTR(entry, handler_symbol,
-                 symbol(q, found->event.handler, false));
+                 g_strdup(irq_qmp_symbol(q, found->event.handler, false)));
     irqlog_store_line(q->store, found->line, &line);
     QAPI_SET_PTR(entry, driven_by, g_strdup(line.driven_by));
     QAPI_SET_PTR(entry, owner, g_strdup(line.owner));
+    QAPI_SET_PTR(entry, device, g_strdup(line.device));
 }
 
-static void fill_message(IrqLogEntry *entry, const IrqlogEvent *event)
+static void irq_qmp_fill_message(IrqLogEntry *entry, const IrqlogEvent *event)
 {
     entry->has_msi_address = event->has_msi;
     entry->msi_address = event->msi_address;
@@ -226,7 +241,7 @@ static void fill_message(IrqLogEntry *entry, const IrqlogEvent *event)
     QAPI_SET_PTR(entry, requester, g_strdup(event->requester));
 }
 
-static IrqLogEntry *entry_new(Query *q, const Found *found)
+static IrqLogEntry *irq_qmp_entry(Query *q, const Found *found)
 {
     const IrqlogEvent *event = &found->event;
     IrqLogEntry *entry = g_new0(IrqLogEntry, 1);
@@ -241,21 +256,21 @@ static IrqLogEntry *entry_new(Query *q, const Found *found)
     entry->caller_addr = event->caller;
     entry->depth = event->depth;
     entry->has_backtrace = event->n_backtrace > 0;
-    entry->backtrace = backtrace_list(event);
-    fill_names(q, entry, found);
-    fill_message(entry, event);
+    entry->backtrace = irq_qmp_backtrace(event);
+    irq_qmp_fill_names(q, entry, found);
+    irq_qmp_fill_message(entry, event);
     return entry;
 }
 
-static IrqLogEntryList *entry_list(Query *q)
+static IrqLogEntryList *irq_qmp_list(Query *q)
 {
     IrqLogEntryList *list = NULL;
     guint i = q->found->len;
 
-    g_array_sort(q->found, by_time);
+    g_array_sort(q->found, irq_qmp_order);
     while (i--) {
-        QAPI_LIST_PREPEND(list, entry_new(q, &g_array_index(q->found, Found,
-                                                            i)));
+        QAPI_LIST_PREPEND(list, irq_qmp_entry(q, &g_array_index(q->found, Found,
+                                                                i)));
     }
     return list;
 }
@@ -263,54 +278,51 @@ static IrqLogEntryList *entry_list(Query *q)
 IrqLogEntryList *qmp_query_irq_log(IrqLogQuery *args, Error **errp)
 {
     IrqLogSession *session;
-    IrqLogEntryList *list;
-    Query q = {
-        .args = args,
-        .max = args->has_max_entries ? args->max_entries : DEFAULT_ENTRIES,
-    };
+    IrqLogEntryList *list = NULL;
+    g_autofree Query *q = g_new0(Query, 1);
 
-    if (q.max > MAX_ENTRIES) {
-        error_setg(errp, "max-entries is %" PRIu32 ", but at most %d are "
-                   "returned; use 'after' to page", q.max, MAX_ENTRIES);
+    q->args = args;
+    if (!vmscope_reply_begin(&q->page, args->has_max_entries,
+                             args->max_entries, errp)) {
         return NULL;
     }
     session = irq_log_get();
     if (!session) {
         return NULL;
     }
-    q.store = &session->store;
-    q.symbols = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    q.found = g_array_new(false, false, sizeof(Found));
-    if (args->has_after) {
-        find_after(&q);
-    } else {
-        find_newest(&q);
+    q->store = &session->store;
+    q->symbols = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    q->found = g_array_new(false, false, sizeof(Found));
+    if (vmscope_reply_fill(&q->page, &q->store->ring, "interrupts",
+                           args->has_after, args->after, irq_qmp_read, q,
+                           errp)) {
+        list = irq_qmp_list(q);
     }
-    list = entry_list(&q);
-    g_array_unref(q.found);
-    g_hash_table_unref(q.symbols);
+    g_array_unref(q->found);
+    g_hash_table_unref(q->symbols);
     irq_log_put(session);
     return list;
 }
 
-static void fill_status(IrqLogStatus *status, IrqLogSession *session)
+static void irq_qmp_fill_status(IrqLogStatus *status, IrqLogSession *session)
 {
     const IrqlogStore *store = &session->store;
 
-    status->enabled = qatomic_read(&session->enabled);
+    status->enabled = qatomic_read(&session->base.enabled);
     status->entries = store->ring.mask + 1;
-    /* What was dropped was raised too, and is not in the ring either. */
-    status->overwritten = evring_oldest(&store->ring) - 1 +
-                          irqlog_store_dropped(store);
-    status->recorded = evring_head(&store->ring) +
-                       irqlog_store_dropped(store);
+    vmscope_ring_count(&session->base.ring, &status->recorded,
+                       &status->overwritten);
     status->lines = irqlog_store_n_lines(store);
-    status->text = session->text;
+    status->lines_refused = irqlog_store_lines_refused(store);
+    status->text = session->opts->text;
+    status->text_limit = session->opts->text_limit;
     status->text_lost = qatomic_read(&session->text_lost);
     QAPI_SET_PTR(status, text_error,
                  g_strdup(qatomic_read(&session->text_error)));
-    QAPI_SET_PTR(status, log_file, g_strdup(session->log_file));
-    QAPI_SET_PTR(status, ring_file, g_strdup(session->ring_file));
+    QAPI_SET_PTR(status, log_file, g_strdup(session->opts->log_file));
+    QAPI_SET_PTR(status, ring_file, g_strdup(session->opts->ring_file));
+    QAPI_SET_PTR(status, ring_lost,
+                 g_strdup(qatomic_read(&session->base.ring.why_lost)));
     status->backtrace = session->backtrace;
     status->msi = session->msi;
     status->changes_only = session->changes_only;
@@ -323,18 +335,12 @@ IrqLogStatus *qmp_query_irq_log_status(Error **errp)
     IrqLogSession *session = irq_log_get();
 
     if (session) {
-        fill_status(status, session);
+        irq_qmp_fill_status(status, session);
         irq_log_put(session);
     }
+    QAPI_SET_PTR(status, symbols_error, g_strdup(vmscope_symbols_error()));
     status->clock = vmscope_clock_new();
     status->load_base = process->load_base;
     status->build_id = g_strdup(process->build_id);
     return status;
 }
-
-static void init_set_lock(void)
-{
-    qemu_co_mutex_init(&set_lock);
-}
-
-type_init(init_set_lock)

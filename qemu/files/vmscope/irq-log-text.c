@@ -2,7 +2,7 @@
  * IRQ log: the thread that writes the text
  *
  * It follows the ring as any reader does, and counts what it missed.  It also
- * keeps the clock, and settles the session once it is off.  It takes no lock
+ * settles the session once it is off.  It takes no lock
  * of QEMU's, so nothing waits for a slow disk or a full pipe but itself.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -11,9 +11,8 @@
 #include "qemu/osdep.h"
 #include <poll.h>
 #include "qapi/error.h"
-#include "qemu/log.h"
 #include "qemu/units.h"
-#include "irqlog/text.h"
+#include "irqlog/stream.h"
 #include "irq-log.h"
 
 /* Text is handed to the system in pieces of about this size. */
@@ -29,86 +28,33 @@
 /* After this long without room for it, text at the end of a run is given up. */
 #define DRAIN_MS 2000
 
-/* When the clock is looked at for the first time, and later. */
-#define FIRST_STEER_NS 10000000
-#define NEXT_STEER_NS 1000000000
-
 typedef struct TextWriter {
     IrqLogSession *session;
-    uint64_t next;              /* number of the next event */
-    uint64_t lost;              /* since the last that was written */
-    uint64_t dropped;           /* of the ring's, already counted */
-    uint64_t events;            /* in the buffer */
-    bool regular;               /* never blocks for long */
-    size_t used;                /* bytes in the buffer */
-    size_t done;                /* of those, already written */
-    bool *lines_told;
-    bool *threads_told;
+    IrqLogFile *file;           /* the session's */
+    IrqlogStream stream;
+    size_t chunk;               /* bytes that are written at once */
+    size_t done;                /* of those in the buffer, already written */
     unsigned long long objects_seen;
-    uint32_t objects_told;
-    uint64_t steer_ns;
-    char *buffer;               /* BUFFER_SIZE + room for a few items */
 } TextWriter;
 
-/* Items that may come before an event, and the event itself. */
-#define ITEM_ROOM (4 * IRQLOG_TEXT_MAX)
-
-static bool open_qemu_log(IrqLogSession *session, Error **errp)
-{
-    FILE *log = qemu_log_trylock();
-
-    if (!log) {
-        /* -D names a file, but nothing was logged so far. */
-        if (!qemu_set_log(LOG_TRACE, errp)) {
-            return false;
-        }
-        log = qemu_log_trylock();
-    }
-    session->text_fd = fcntl(fileno(log ? log : stderr), F_DUPFD_CLOEXEC, 3);
-    qemu_log_unlock(log);
-    if (session->text_fd < 0) {
-        error_setg_errno(errp, errno, "QEMU's log cannot be written to");
-        return false;
-    }
-    return true;
-}
-
-bool irq_log_text_open(IrqLogSession *session, Error **errp)
-{
-    if (!session->text) {
-        return true;
-    }
-    if (!session->log_file) {
-        return open_qemu_log(session, errp);
-    }
-    session->text_fd = qemu_create(session->log_file,
-                                   O_WRONLY | O_APPEND | O_NONBLOCK, 0600,
-                                   errp);
-    if (session->text_fd < 0) {
-        error_prepend(errp, "log-file: ");
-        return false;
-    }
-    return true;
-}
-
-static bool stopping(const TextWriter *w)
+static bool text_is_stopping(const TextWriter *w)
 {
     return qatomic_load_acquire(&w->session->stop);
 }
 
 /* Waits for room, for at most @ms. */
-static bool writable(const TextWriter *w, int ms)
+static bool text_is_writable(const TextWriter *w, int ms)
 {
-    struct pollfd fd = { .fd = w->session->text_fd, .events = POLLOUT };
+    struct pollfd fd = { .fd = w->file->fd, .events = POLLOUT };
 
-    return w->regular || poll(&fd, 1, ms) == 1;
+    return w->file->regular || poll(&fd, 1, ms) == 1;
 }
 
-static bool write_some(TextWriter *w)
+static bool text_write_some(TextWriter *w)
 {
-    size_t left = w->used - w->done;
-    ssize_t n = write(w->session->text_fd, w->buffer + w->done,
-                      w->regular ? left : MIN(left, PIPE_CHUNK));
+    size_t left = w->stream.used - w->done;
+    ssize_t n = write(w->file->fd, w->stream.buffer + w->done,
+                      w->file->regular ? left : MIN(left, PIPE_CHUNK));
 
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR) {
@@ -118,6 +64,7 @@ static bool write_some(TextWriter *w)
     }
     qatomic_set(&w->session->text_error, NULL);
     w->done += n;
+    w->file->size += n;
     return true;
 }
 
@@ -125,64 +72,31 @@ static bool write_some(TextWriter *w)
  * What cannot be written stays in the buffer, and events stay in the ring
  * until it is full: a disk that gets room again loses nothing.
  */
-static bool flush(TextWriter *w, int ms)
+static bool text_flush(TextWriter *w, int ms)
 {
-    while (w->done < w->used) {
-        if (!writable(w, ms) || !write_some(w)) {
+    while (w->done < w->stream.used) {
+        if (!text_is_writable(w, ms) || !text_write_some(w)) {
             return false;
         }
     }
-    w->used = 0;
+    w->stream.used = 0;
+    w->stream.events = 0;
     w->done = 0;
-    w->events = 0;
     return true;
 }
 
-static void add_lost(TextWriter *w, uint64_t n)
+/* What the status says; this thread alone changes it. */
+static void text_publish_lost(TextWriter *w)
 {
-    w->lost += n;
-    qatomic_set(&w->session->text_lost, w->session->text_lost + n);
+    qatomic_set(&w->session->text_lost, w->stream.text_lost);
 }
 
-static void put_lost(TextWriter *w)
-{
-    if (w->lost) {
-        w->used += irqlog_print_lost(w->buffer + w->used, w->lost);
-        w->lost = 0;
-    }
-}
-
-static void put_line(TextWriter *w, uint32_t id)
-{
-    IrqlogLineInfo line;
-
-    if (id >= IRQLOG_MAX_LINES || w->lines_told[id] ||
-        !irqlog_store_line(&w->session->store, id, &line) ||
-        !(line.driven_by || line.owner)) {
-        return;
-    }
-    w->lines_told[id] = true;
-    w->used += irqlog_print_line(w->buffer + w->used, &line);
-}
-
-static void put_thread(TextWriter *w, uint32_t id)
-{
-    IrqlogThreadInfo thread;
-
-    if (id >= IRQLOG_MAX_THREADS || w->threads_told[id] ||
-        !irqlog_store_thread(&w->session->store, id, &thread)) {
-        return;
-    }
-    w->threads_told[id] = true;
-    w->used += irqlog_print_thread(w->buffer + w->used, &thread);
-}
-
-static bool count_object(const IrqlogObjectInfo *object, void *opaque)
+static bool text_count_object(const IrqlogObjectInfo *object, void *opaque)
 {
     return false;
 }
 
-static bool add_object(const IrqlogObjectInfo *object, void *opaque)
+static bool text_add_object(const IrqlogObjectInfo *object, void *opaque)
 {
     IrqLogSession *session = opaque;
     IrqlogObjectInfo known;
@@ -198,197 +112,227 @@ static bool add_object(const IrqlogObjectInfo *object, void *opaque)
 }
 
 /* Modules are loaded while QEMU runs, and can raise interrupts too. */
-static void put_objects(TextWriter *w)
+static void text_put_objects(TextWriter *w)
 {
     IrqLogSession *session = w->session;
-    unsigned long long seen = vmscope_process_objects(count_object, NULL);
-    IrqlogObjectInfo object;
+    unsigned long long seen = vmscope_process_objects(text_count_object, NULL);
 
     if (seen != w->objects_seen) {
         w->objects_seen = seen;
         qemu_mutex_lock(&session->tables_lock);
-        vmscope_process_objects(add_object, session);
+        vmscope_process_objects(text_add_object, session);
         qemu_mutex_unlock(&session->tables_lock);
     }
-    while (session->text_fd >= 0 &&
-           irqlog_store_object(&session->store, w->objects_told, &object)) {
-        w->used += irqlog_print_object(w->buffer + w->used, &object);
-        w->objects_told++;
-        flush(w, 0);
+    while (w->file->fd >= 0 && irqlog_stream_object(&w->stream)) {
+        text_flush(w, 0);
     }
 }
 
-static void put_event(TextWriter *w, const IrqlogEvent *event, uint32_t line,
-                      uint32_t thread)
+static void text_set_error(TextWriter *w, const char *text)
 {
-    put_lost(w);
-    put_thread(w, thread);
-    put_line(w, line);
-    w->used += irqlog_print_event(w->buffer + w->used, event);
-    w->events++;
+    /* Whoever reads the status may still have the last one. */
+    qatomic_set(&w->session->text_error, g_intern_string(text));
 }
 
-/* Events that found the ring busy are lost between two that did not. */
-static void take_dropped(TextWriter *w)
+/* For a piece, and for what its last event brings with it. */
+static bool text_has_room(const TextWriter *w)
 {
-    uint64_t dropped = irqlog_store_dropped(&w->session->store);
-
-    if (dropped != w->dropped) {
-        add_lost(w, dropped - w->dropped);
-        w->dropped = dropped;
-    }
+    return !w->file->regular ||
+           w->file->size + 2 * w->chunk <= w->session->opts->text_limit;
 }
 
-/* Returns: false when there is nothing more to read now. */
-static bool take_event(TextWriter *w)
+/*
+ * Called between two pieces, so that each file has whole events.
+ *
+ * Returns: false when the file is as long as it may be, and must stay
+ */
+static bool text_make_room(TextWriter *w)
 {
-    const IrqlogStore *store = &w->session->store;
-    uint64_t oldest = evring_oldest(&store->ring);
-    IrqlogEvent event;
-    uint32_t line;
-    uint32_t thread;
+    const IrqLogOptions *opts = w->session->opts;
+    Error *err = NULL;
 
-    take_dropped(w);
-    if (w->next < oldest) {
-        add_lost(w, oldest - w->next);
-        w->next = oldest;
+    if (text_has_room(w)) {
+        return true;
     }
-    switch (irqlog_store_event_ids(store, w->next, &event, &line, &thread)) {
-    case EVRING_OK:
-        put_event(w, &event, line, thread);
-        break;
-    case EVRING_OVERWRITTEN:
-        add_lost(w, 1);
-        break;
-    default:
+    if (!w->file->rotates) {
+        text_set_error(w, "text-limit is reached, and this file is not the IRQ "
+                       "log's to rename");
         return false;
     }
-    w->next++;
+    if (!irq_log_file_rotate(w->file, opts->log_file, &err)) {
+        text_set_error(w, error_get_pretty(err));
+        error_free(err);
+        return false;
+    }
+    irqlog_stream_begin_file(&w->stream);
     return true;
 }
 
 /* Returns: how many events were taken from the ring. */
-static uint64_t drain(TextWriter *w, int ms)
+static uint64_t text_drain(TextWriter *w, int ms)
 {
-    uint64_t first = w->next;
+    uint64_t first = w->stream.next;
 
-    while (w->used < BUFFER_SIZE || flush(w, ms)) {
-        if (!take_event(w)) {
-            break;
-        }
+    while ((w->stream.used < w->chunk || text_flush(w, ms)) &&
+           (w->stream.used || text_make_room(w)) &&
+           irqlog_stream_event(&w->stream)) {
+        /* again */
     }
-    flush(w, ms);
-    return w->next - first;
+    text_publish_lost(w);
+    text_flush(w, ms);
+    return w->stream.next - first;
 }
 
-static void keep_clock(TextWriter *w)
+/*
+ * The name may lead to another file by now: it was renamed for rotation, or
+ * QEMU's log was told to go elsewhere.  What the old one does not take in a
+ * moment is lost in the text.
+ */
+static void text_reopen(TextWriter *w)
 {
     IrqLogSession *session = w->session;
-    ClockTriple now;
+    unsigned asked = qatomic_load_acquire(&session->reopen_asked);
+    Error *err = NULL;
+    IrqLogFile next;
 
-    if (clock_now_ns() < w->steer_ns) {
+    if (asked == session->reopen_done) {
         return;
     }
-    clock_read_triple(session->store.clock, &now);
-    clock_map_steer(&session->store.header->clock, &session->keeper, &now);
-    w->steer_ns = now.monotonic_ns + NEXT_STEER_NS;
-}
-
-static void put_run(TextWriter *w)
-{
-    IrqlogRun run;
-
-    irqlog_store_run(&w->session->store, &run);
-    run.format = IRQLOG_TEXT_FORMAT;
-    w->used += irqlog_print_run(w->buffer + w->used, &run);
-    flush(w, 0);
+    session->reopen_error = NULL;
+    switch (irq_log_file_reopen(w->file, &next, session->opts->log_file,
+                                &err)) {
+    case 1:
+        if (!text_flush(w, BUSY_MS)) {
+            irqlog_stream_drop(&w->stream);
+            text_publish_lost(w);
+            w->done = 0;
+        }
+        irq_log_file_close(w->file);
+        *w->file = next;
+        qatomic_set(&session->text_error, NULL);
+        irqlog_stream_begin_file(&w->stream);
+        break;
+    case -1:
+        session->reopen_error = g_intern_string(error_get_pretty(err));
+        error_free(err);
+        break;
+    }
+    /* Pairs with the acquire of who waits: the error first. */
+    qatomic_store_release(&session->reopen_done, asked);
 }
 
 /*
  * Text that found no room in time is given up; the events still in the ring
  * count as lost in it.
  */
-static void finish_text(TextWriter *w)
+static void text_finish(TextWriter *w)
 {
-    IrqLogSession *session = w->session;
-    uint64_t head = evring_head(&session->store.ring);
+    IrqlogStream *stream = &w->stream;
+    uint64_t head = evring_head(&stream->store->ring);
 
-    drain(w, DRAIN_MS);
-    if (w->done < w->used) {
-        add_lost(w, w->events);
+    text_drain(w, DRAIN_MS);
+    if (w->done < stream->used) {
+        irqlog_stream_lose(stream, stream->events);
+        irqlog_stream_lose(stream, head + 1 - stream->next);
+        text_publish_lost(w);
         return;
     }
-    add_lost(w, head + 1 - w->next);
-    put_lost(w);
-    w->used += irqlog_print_disabled(w->buffer + w->used, head + w->dropped,
-                                     session->text_lost);
-    flush(w, DRAIN_MS);
+    irqlog_stream_end(stream, w->session->base.ring.lost);
+    text_publish_lost(w);
+    text_flush(w, DRAIN_MS);
 }
 
-static void follow(TextWriter *w)
+/*
+ * The file of the ring is lost, and what was in it: the ring begins anew in
+ * memory, and all threads and lines are to be told to it again.
+ */
+static void text_begin_anew(TextWriter *w)
 {
     IrqLogSession *session = w->session;
-    bool text = session->text_fd >= 0;
+    unsigned i;
 
-    while (!stopping(w)) {
-        uint64_t n = text ? drain(w, 0) : 0;
+    qemu_mutex_lock(&session->tables_lock);
+    irqlog_store_begin_anew(&session->store);
+    for (i = 0; i < IRQLOG_MAX_LINES; i++) {
+        qatomic_set(&session->levels[i], IRQ_LOG_LEVEL_UNKNOWN);
+    }
+    session->n_named = 0;
+    vmscope_process_objects(text_add_object, session);
+    irq_log_new_number(session);
+    qemu_mutex_unlock(&session->tables_lock);
+    irqlog_stream_begin_anew(&w->stream, session->base.ring.lost);
+    text_publish_lost(w);
+}
 
-        put_objects(w);
-        keep_clock(w);
+static void text_follow(TextWriter *w)
+{
+    IrqLogSession *session = w->session;
+    bool text = w->file->fd >= 0;
+
+    while (!text_is_stopping(w)) {
+        uint64_t n = 0;
+
+        if (vmscope_ring_check(&session->base.ring, &session->store.clock)) {
+            text_begin_anew(w);
+        }
+        if (text) {
+            text_reopen(w);
+            n = text_drain(w, 0);
+        }
+        text_put_objects(w);
         if (n <= session->store.ring.mask / 4) {
             qemu_sem_timedwait(&session->wake, n ? BUSY_MS : IDLE_MS);
         }
     }
 }
 
-static void settle(TextWriter *w)
+static void text_settle(TextWriter *w)
 {
     IrqLogSession *session = w->session;
 
     /* Whoever was inside a hook when it was taken away is out after this. */
     synchronize_rcu();
-    if (session->text_fd >= 0) {
-        finish_text(w);
-    }
     irqlog_store_stop(&session->store);
-    qatomic_store_release(&session->writer_done, true);
+    vmscope_ring_end(&session->base.ring);
+    if (w->file->fd >= 0) {
+        text_finish(w);
+        /* Its lock goes with it: the next run may have the same file. */
+        irq_log_file_close(w->file);
+    }
+    qatomic_store_release(&session->base.done, true);
 }
 
-static bool is_regular(int fd)
-{
-    struct stat st;
-
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-static void *writer_thread(void *opaque)
+static void *text_thread(void *opaque)
 {
     IrqLogSession *session = opaque;
-    TextWriter w = {
-        .session = session,
-        .next = 1,
-        .regular = is_regular(session->text_fd),
-        .lines_told = g_new0(bool, IRQLOG_MAX_LINES),
-        .threads_told = g_new0(bool, IRQLOG_MAX_THREADS),
-        .steer_ns = clock_now_ns() + FIRST_STEER_NS,
-        .buffer = g_malloc(BUFFER_SIZE + ITEM_ROOM),
-    };
+    TextWriter *w = g_new(TextWriter, 1);
 
+    w->session = session;
+    w->file = &session->file;
+    w->chunk = MIN(BUFFER_SIZE, session->opts->text_limit / 8);
+    w->done = 0;
+    w->objects_seen = 0;
+    irqlog_stream_init(&w->stream, &session->store,
+                       g_malloc(w->chunk + IRQLOG_STREAM_ROOM));
     rcu_register_thread();
-    /* So that no interrupt is the first to touch a page of the ring. */
-    vmscope_memory_populate(session->mem, session->mem_size);
-    if (session->text_fd >= 0) {
-        put_run(&w);
+    if (session->base.ring.is_file) {
+        guard_thread();
     }
-    put_objects(&w);
+    if (w->file->fd >= 0) {
+        /* When it makes room, that is in a new file, which it begins. */
+        if (text_has_room(w) || !text_make_room(w)) {
+            irqlog_stream_begin_file(&w->stream);
+        }
+        text_flush(w, 0);
+    }
+    text_put_objects(w);
     vmscope_symbols_load();
-    follow(&w);
-    settle(&w);
+    text_follow(w);
+    text_settle(w);
     rcu_unregister_thread();
 
-    g_free(w.buffer);
-    g_free(w.threads_told);
-    g_free(w.lines_told);
+    g_free(w->stream.buffer);
+    g_free(w);
     irq_log_put(session);
     return NULL;
 }
@@ -396,7 +340,7 @@ static void *writer_thread(void *opaque)
 void irq_log_writer_start(IrqLogSession *session)
 {
     irq_log_ref(session);
-    qemu_thread_create(&session->writer, "irq-log", writer_thread, session,
+    qemu_thread_create(&session->writer, "irq-log", text_thread, session,
                        QEMU_THREAD_DETACHED);
 }
 
@@ -404,4 +348,13 @@ void irq_log_writer_stop(IrqLogSession *session)
 {
     qatomic_store_release(&session->stop, true);
     qemu_sem_post(&session->wake);
+}
+
+unsigned irq_log_writer_reopen(IrqLogSession *session)
+{
+    unsigned asked = session->reopen_asked + 1;
+
+    qatomic_store_release(&session->reopen_asked, asked);
+    qemu_sem_post(&session->wake);
+    return asked;
 }

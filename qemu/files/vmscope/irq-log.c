@@ -10,8 +10,8 @@
 #include "qemu/osdep.h"
 #include <execinfo.h>
 #include "qapi/error.h"
-#include "qemu/cutils.h"
 #include "qemu/notify.h"
+#include "qemu/rcu.h"
 #include "vmscope/irq-hook.h"
 #include "vmscope/compat.h"
 #include "irq-log.h"
@@ -22,15 +22,12 @@
 /* Of the frames backtrace() returns, how many may lie below the raiser. */
 #define MAX_OWN_FRAMES 8
 
-/* At exit, how long to wait for the text to be complete. */
-#define EXIT_WAIT_MS 1000
-
 /* What the log knows of the calling thread. */
 typedef struct IrqLogSelf {
     uint32_t tid;               /* 0: nothing known yet */
     uint16_t id;                /* in the session below */
     unsigned depth;             /* of calls under way */
-    uint64_t session;           /* the session number the id is of */
+    unsigned session;           /* the session number the id is of */
     uintptr_t frames[MAX_FRAMES];
     uintptr_t stack_low;
     uintptr_t stack_high;
@@ -39,47 +36,75 @@ typedef struct IrqLogSelf {
 
 static __thread IrqLogSelf self;
 
-/* Written under the BQL, read under RCU. */
-static IrqLogSession *current;
-static uint64_t n_sessions;
-static Notifier exit_notifier;
+static unsigned n_sessions;
 
-static void forget_thread(Notifier *notifier, void *data)
+static void irq_forget_thread(Notifier *notifier, void *data)
 {
     rcu_unregister_thread();
 }
 
 /* A thread unknown to RCU could use a session after it was freed. */
-static void join_rcu(void)
+static void irq_join_rcu(void)
 {
     if (!get_ptr_rcu_reader()->node.le_prev) {
         rcu_register_thread();
-        self.exit.notify = forget_thread;
+        self.exit.notify = irq_forget_thread;
         qemu_thread_atexit_add(&self.exit);
     }
 }
 
-static void learn_stack(void)
+/* Of the thread that called main(). */
+static uintptr_t main_stack_low;
+static uintptr_t main_stack_high;
+
+static bool irq_find_stack(uintptr_t *stack_low, uintptr_t *stack_high)
 {
     pthread_attr_t attr;
     void *low;
     size_t size;
+    bool found;
 
     if (pthread_getattr_np(pthread_self(), &attr)) {
-        return;
+        return false;
     }
-    if (!pthread_attr_getstack(&attr, &low, &size)) {
-        self.stack_low = (uintptr_t)low;
-        self.stack_high = (uintptr_t)low + size;
+    found = !pthread_attr_getstack(&attr, &low, &size);
+    if (found) {
+        *stack_low = (uintptr_t)low;
+        *stack_high = (uintptr_t)low + size;
     }
     pthread_attr_destroy(&attr);
+    return found;
 }
 
-static void learn_self(void)
+static void irq_learn_stack(void)
+{
+    if (self.tid == getpid()) {
+        self.stack_low = main_stack_low;
+        self.stack_high = main_stack_high;
+    } else {
+        irq_find_stack(&self.stack_low, &self.stack_high);
+    }
+}
+
+/*
+ * -run-with chroot= comes later, and takes away what these two look into:
+ * /proc/self/maps for the main thread's stack, and the library that
+ * backtrace() loads when it is first called, which no interrupt should wait
+ * for either.
+ */
+static void __attribute__((constructor)) irq_learn_program(void)
+{
+    void *warm_up[1];
+
+    irq_find_stack(&main_stack_low, &main_stack_high);
+    backtrace(warm_up, 1);
+}
+
+static void irq_learn_self(void)
 {
     self.tid = qemu_get_thread_id();
-    join_rcu();
-    learn_stack();
+    irq_join_rcu();
+    irq_learn_stack();
 }
 
 /*
@@ -87,7 +112,7 @@ static void learn_self(void)
  * gone.  Calls nest towards lower addresses: what lies at or below this
  * frame is no longer there.
  */
-static inline unsigned current_depth(uintptr_t frame)
+static inline unsigned irq_current_depth(uintptr_t frame)
 {
     unsigned depth = self.depth;
 
@@ -100,7 +125,7 @@ static inline unsigned current_depth(uintptr_t frame)
 
 #ifdef VMSCOPE_FRAME_POINTERS
 /* A frame is the saved frame pointer and the return address. */
-static uintptr_t *next_frame(uintptr_t *frame)
+static uintptr_t *irq_next_frame(uintptr_t *frame)
 {
     uintptr_t next = frame[0];
 
@@ -115,21 +140,21 @@ static uintptr_t *next_frame(uintptr_t *frame)
  * Returns: false when frame pointers cannot tell: on a coroutine's stack, or
  * called from code that has none.
  */
-static bool walk_frames(uintptr_t *frame, uintptr_t caller, unsigned max,
-                        uint64_t *addrs, unsigned *n)
+static bool irq_walk_frames(uintptr_t *frame, uintptr_t caller, unsigned max,
+                            uint64_t *addrs, unsigned *n)
 {
     if ((uintptr_t)frame < self.stack_low ||
         (uintptr_t)frame >= self.stack_high) {
         return false;
     }
     while (frame && frame[1] != caller) {
-        frame = next_frame(frame);
+        frame = irq_next_frame(frame);
     }
     if (!frame) {
         return false;
     }
     for (*n = 0; *n < max; (*n)++) {
-        frame = next_frame(frame);
+        frame = irq_next_frame(frame);
         if (!frame || !frame[1]) {
             break;
         }
@@ -138,14 +163,15 @@ static bool walk_frames(uintptr_t *frame, uintptr_t caller, unsigned max,
     return true;
 }
 #else
-static bool walk_frames(uintptr_t *frame, uintptr_t caller, unsigned max,
-                        uint64_t *addrs, unsigned *n)
+static bool irq_walk_frames(uintptr_t *frame, uintptr_t caller, unsigned max,
+                            uint64_t *addrs, unsigned *n)
 {
     return false;
 }
 #endif
 
-static unsigned unwind_frames(uintptr_t caller, unsigned max, uint64_t *addrs)
+static unsigned irq_unwind_frames(uintptr_t caller, unsigned max,
+                                  uint64_t *addrs)
 {
     void *all[IRQLOG_BACKTRACE_MAX + MAX_OWN_FRAMES];
     int n_all = backtrace(all, max + MAX_OWN_FRAMES);
@@ -161,26 +187,27 @@ static unsigned unwind_frames(uintptr_t caller, unsigned max, uint64_t *addrs)
     return n;
 }
 
-static unsigned take_backtrace(void *frame, uintptr_t caller, unsigned max,
-                               uint64_t *addrs)
+static unsigned irq_take_backtrace(void *frame, uintptr_t caller, unsigned max,
+                                   uint64_t *addrs)
 {
     unsigned n;
 
-    if (!walk_frames(frame, caller, max, addrs, &n)) {
-        n = unwind_frames(caller, max, addrs);
+    if (!irq_walk_frames(frame, caller, max, addrs, &n)) {
+        n = irq_unwind_frames(caller, max, addrs);
     }
     return n;
 }
 
-static inline bool level_changes(IrqLogSession *session, uint32_t line,
-                                 int level)
+static inline bool irq_level_changes(IrqLogSession *session, uint32_t line,
+                                     int level)
 {
     return line == IRQLOG_NO_LINE ||
            qatomic_xchg(&session->levels[line], (int64_t)level) != level;
 }
 
-static inline uint32_t find_line(IrqLogSession *session, void *obj,
-                                 bool message, const IrqlogIdentity *identity)
+static inline uint32_t irq_find_line(IrqLogSession *session, void *obj,
+                                     bool message,
+                                     const IrqlogIdentity *identity)
 {
     uint32_t line = irqlog_index_find(session->index, &session->store,
                                       identity);
@@ -194,14 +221,24 @@ static inline uint32_t find_line(IrqLogSession *session, void *obj,
     return line;
 }
 
-static inline void fill_thread(IrqLogSession *session, IrqlogCall *call)
+/* Before it touches anything of the session's ring. */
+static __attribute__((noinline)) void irq_meet_session(IrqLogSession *session)
 {
-    if (unlikely(self.session != session->number)) {
-        self.id = irq_log_new_thread(session);
-        self.session = session->number;
+    unsigned number = qatomic_read(&session->number);
+
+    if (session->base.ring.is_file) {
+        guard_thread();
     }
-    call->tid = self.tid;
-    call->thread = self.id;
+    self.id = irq_log_new_thread(session);
+    self.session = number;
+}
+
+void irq_log_new_number(IrqLogSession *session)
+{
+    unsigned number = qatomic_inc_fetch(&n_sessions);
+
+    qatomic_set(&session->number, number ? number :
+                                  qatomic_inc_fetch(&n_sessions));
 }
 
 /*
@@ -211,17 +248,26 @@ static inline void fill_thread(IrqLogSession *session, IrqlogCall *call)
  *
  * Returns: the session; @call knows how to leave
  */
-static inline IrqLogSession *enter_session(IrqlogCall *call)
+static inline IrqLogSession *irq_enter(IrqlogCall *call)
 {
+    IrqLogSession *session;
+
     if (likely(bql_locked())) {
         call->flags |= IRQLOG_FLAG_LOCKED;
     } else {
         rcu_read_lock();
     }
-    return qatomic_rcu_read(&current);
+    session = container_of(qatomic_rcu_read(&irq_log_trace.current),
+                           IrqLogSession, base);
+    if (unlikely(self.session != qatomic_read(&session->number))) {
+        irq_meet_session(session);
+    }
+    call->tid = self.tid;
+    call->thread = self.id;
+    return session;
 }
 
-static inline void leave_session(const IrqlogCall *call)
+static inline void irq_leave(const IrqlogCall *call)
 {
     if (unlikely(!(call->flags & IRQLOG_FLAG_LOCKED))) {
         rcu_read_unlock();
@@ -233,30 +279,30 @@ static inline void leave_session(const IrqlogCall *call)
  * to its function, which would cost as much as the rest of the hot path.
  */
 static __attribute__((noinline))
-void record_with_backtrace(IrqLogSession *session, IrqlogCall *call,
-                           void *frame)
+void irq_record_backtrace(IrqLogSession *session, IrqlogCall *call,
+                          void *frame)
 {
     uint64_t addrs[IRQLOG_BACKTRACE_MAX];
 
-    call->n_backtrace = take_backtrace(frame, call->caller,
-                                       session->backtrace, addrs);
+    call->n_backtrace = irq_take_backtrace(frame, call->caller,
+                                           session->backtrace, addrs);
     call->backtrace = addrs;
     irqlog_store_record(&session->store, call);
 }
 
-static inline void record(IrqLogSession *session, IrqlogCall *call,
-                          void *frame)
+static inline void irq_record(IrqLogSession *session, IrqlogCall *call,
+                              void *frame)
 {
-    fill_thread(session, call);
     if (unlikely(session->backtrace)) {
-        record_with_backtrace(session, call, frame);
+        irq_record_backtrace(session, call, frame);
     } else {
         irqlog_store_record(&session->store, call);
     }
 }
 
-static inline void log_call(void *obj, qemu_irq_handler handler, void *opaque,
-                            int n, IrqlogCall *call, void *frame)
+static inline void irq_log_one(void *obj, qemu_irq_handler handler,
+                               void *opaque,
+                               int n, IrqlogCall *call, void *frame)
 {
     IrqlogIdentity identity = {
         .key = (uintptr_t)obj,
@@ -267,28 +313,28 @@ static inline void log_call(void *obj, qemu_irq_handler handler, void *opaque,
     };
     IrqLogSession *session;
 
-    session = enter_session(call);
-    call->line = find_line(session, obj, false, &identity);
+    session = irq_enter(call);
+    call->line = irq_find_line(session, obj, false, &identity);
     if (!session->changes_only ||
-        level_changes(session, call->line, call->level)) {
-        record(session, call, frame);
+        irq_level_changes(session, call->line, call->level)) {
+        irq_record(session, call, frame);
     }
-    leave_session(call);
+    irq_leave(call);
 }
 
-static void hook_call(void *obj, qemu_irq_handler handler, void *opaque,
-                      int n, int level, void *caller)
+static void irq_hook_call(void *obj, qemu_irq_handler handler, void *opaque,
+                          int n, int level, void *caller)
 {
     void *frame = __builtin_frame_address(0);
     IrqlogCall call = { .caller = (uintptr_t)caller, .level = level };
     unsigned depth;
 
     if (unlikely(!self.tid)) {
-        learn_self();
+        irq_learn_self();
     }
-    depth = current_depth((uintptr_t)frame);
+    depth = irq_current_depth((uintptr_t)frame);
     call.depth = MIN(depth, UINT8_MAX);
-    log_call(obj, handler, opaque, n, &call, frame);
+    irq_log_one(obj, handler, opaque, n, &call, frame);
 
     if (likely(depth < MAX_FRAMES)) {
         self.frames[depth] = (uintptr_t)frame;
@@ -298,14 +344,12 @@ static void hook_call(void *obj, qemu_irq_handler handler, void *opaque,
     self.depth = depth;
 }
 
-static void hook_message(void *dev, uint64_t address, uint32_t data,
-                         void *caller)
+static void irq_hook_message(void *dev, uint64_t address, uint32_t data,
+                             void *caller)
 {
     void *frame = __builtin_frame_address(0);
-    IrqlogIdentity identity = {
-        .key = (uintptr_t)dev,
-        .parent = (uintptr_t)((Object *)dev)->parent,
-    };
+    IrqlogIdentity identity = irqlog_message_identity(
+        (uintptr_t)dev, (uintptr_t)((Object *)dev)->parent, data);
     IrqlogCall call = {
         .caller = (uintptr_t)caller,
         .level = 1,
@@ -316,186 +360,133 @@ static void hook_message(void *dev, uint64_t address, uint32_t data,
     IrqLogSession *session;
 
     if (unlikely(!self.tid)) {
-        learn_self();
+        irq_learn_self();
     }
-    call.depth = MIN(current_depth((uintptr_t)frame), UINT8_MAX);
-    session = enter_session(&call);
+    call.depth = MIN(irq_current_depth((uintptr_t)frame), UINT8_MAX);
+    session = irq_enter(&call);
     if (session->msi) {
-        call.line = find_line(session, dev, true, &identity);
-        record(session, &call, frame);
+        call.line = irq_find_line(session, dev, true, &identity);
+        irq_record(session, &call, frame);
     }
-    leave_session(&call);
+    irq_leave(&call);
 }
 
-static void session_free(IrqLogSession *session)
+static void irq_session_free(VmscopeSession *base)
 {
-    vmscope_memory_free(session->mem, session->mem_size);
-    if (session->text_fd >= 0) {
-        close(session->text_fd);
-    }
+    IrqLogSession *session = container_of(base, IrqLogSession, base);
+
+    irq_log_file_close(&session->file);
     qemu_sem_destroy(&session->wake);
     qemu_mutex_destroy(&session->tables_lock);
     g_free(session->index);
     g_free(session->levels);
     g_free(session->checked);
-    g_free(session->log_file);
-    g_free(session->ring_file);
+    qapi_free_IrqLogOptions(session->opts);
     g_free(session);
-}
-
-void irq_log_ref(IrqLogSession *session)
-{
-    qatomic_inc(&session->refs);
-}
-
-void irq_log_put(IrqLogSession *session)
-{
-    if (qatomic_fetch_dec(&session->refs) == 1) {
-        session_free(session);
-    }
 }
 
 IrqLogSession *irq_log_get(void)
 {
-    IrqLogSession *session;
+    VmscopeSession *base = vmscope_session_get(&irq_log_trace);
 
-    RCU_READ_LOCK_GUARD();
-    session = qatomic_rcu_read(&current);
-    if (session) {
-        /* Cannot be the first: current's own is dropped after RCU waits. */
-        irq_log_ref(session);
-    }
-    return session;
+    return base ? container_of(base, IrqLogSession, base) : NULL;
 }
 
-static IrqLogSession *session_new(const IrqLogOptions *opts)
+static IrqLogSession *irq_session_new(const IrqLogOptions *opts)
 {
     IrqLogSession *session = g_new0(IrqLogSession, 1);
-    unsigned i;
 
-    session->refs = 1;
-    session->text = !opts->has_text || opts->text;
-    session->msi = !opts->has_msi || opts->msi;
-    session->changes_only = opts->has_changes_only && opts->changes_only;
-    session->backtrace = opts->has_backtrace ? opts->backtrace : 0;
-    session->log_file = g_strdup(opts->log_file);
-    session->ring_file = g_strdup(opts->ring_file);
-    session->text_fd = -1;
-    session->index = g_new0(IrqlogIndex, 1);
-    session->levels = g_new(int64_t, IRQLOG_MAX_LINES);
-    session->checked = g_new0(uint32_t, IRQLOG_MAX_LINES);
-    for (i = 0; i < IRQLOG_MAX_LINES; i++) {
-        session->levels[i] = IRQ_LOG_LEVEL_UNKNOWN;
-    }
+    vmscope_session_init(&session->base, &irq_log_trace);
+    session->opts = irq_log_options_new(opts);
+    session->msi = session->opts->msi;
+    session->changes_only = session->opts->changes_only;
+    session->backtrace = session->opts->backtrace;
+    session->file.fd = -1;
     qemu_mutex_init(&session->tables_lock);
     qemu_sem_init(&session->wake, 0);
     return session;
 }
 
-static bool add_object(const IrqlogObjectInfo *object, void *opaque)
+static bool irq_add_object(const IrqlogObjectInfo *object, void *opaque)
 {
     return irqlog_store_add_object(opaque, object);
 }
 
-static void session_fill(IrqLogSession *session, uint64_t entries)
+/* All that the hot path touches is written to, so that it is there. */
+static const Evring *irq_session_fill(void *opaque)
 {
+    IrqLogSession *session = opaque;
     const VmscopeProcess *process = vmscope_process();
-    IrqlogRun run = { .pid = getpid(), .load_base = process->load_base };
+    RecorderRun run = {
+        .pid = getpid(),
+        .load_base = process->load_base,
+        .build_id = process->build_id,
+        .exe = process->exe,
+    };
+    unsigned i;
 
-    pstrcpy(run.build_id, sizeof(run.build_id), process->build_id);
-    pstrcpy(run.exe, sizeof(run.exe), process->exe);
-    irqlog_store_init(&session->store, session->mem, entries,
-                      session->backtrace, &run, &session->keeper,
-                      &process->start);
-    vmscope_process_objects(add_object, &session->store);
-}
-
-static void session_retired(IrqLogSession *session)
-{
-    irq_log_put(session);
-}
-
-static void session_begin(IrqLogSession *session)
-{
-    IrqLogSession *old = current;
-
-    irq_log_watch_devices();
-    session->number = ++n_sessions;
-    session->enabled = true;
-    irq_log_writer_start(session);
-    qatomic_rcu_set(&current, session);
-    if (old) {
-        call_rcu(old, session_retired, rcu);
+    session->index = g_new(IrqlogIndex, 1);
+    session->levels = g_new(int64_t, IRQLOG_MAX_LINES);
+    session->checked = g_new(uint32_t, IRQLOG_MAX_LINES);
+    memset(session->index, 0, sizeof(*session->index));
+    memset(session->checked, 0, IRQLOG_MAX_LINES * sizeof(uint32_t));
+    for (i = 0; i < IRQLOG_MAX_LINES; i++) {
+        session->levels[i] = IRQ_LOG_LEVEL_UNKNOWN;
     }
-    qatomic_set(&irq_log_call_hook, hook_call);
-    qatomic_set(&irq_log_message_hook, hook_message);
+    irqlog_store_init(&session->store, session->base.ring.mem,
+                      session->opts->entries, session->backtrace, &run,
+                      &session->base.ring.keeper, &process->start);
+    vmscope_process_objects(irq_add_object, &session->store);
+    return &session->store.ring;
 }
 
 bool irq_log_start(const IrqLogOptions *opts, Error **errp)
 {
-    uint64_t entries = evring_round_entries(opts->has_entries ?
-                                            opts->entries : 65536);
-    IrqLogSession *session = session_new(opts);
-    void *warm_up[1];
+    IrqLogSession *session = irq_session_new(opts);
+    const char *log_file = session->opts->log_file;
 
-    session->mem_size = irqlog_store_size(entries, session->backtrace);
-    if (!irq_log_text_open(session, errp)) {
-        goto fail;
+    if ((session->opts->text &&
+         !irq_log_file_open(&session->file, log_file, errp)) ||
+        !vmscope_ring_prepare(&session->base.ring, session->opts->ring_file,
+                              irqlog_store_size(session->opts->entries,
+                                                session->backtrace),
+                              irq_session_fill, session, errp)) {
+        irq_log_file_abandon(&session->file, log_file);
+        irq_log_put(session);
+        return false;
     }
-    session->mem = vmscope_memory_new(session->ring_file, session->mem_size,
-                                      errp);
-    if (!session->mem) {
-        goto fail;
-    }
-    if (session->backtrace) {
-        /* The first call loads a library, which no interrupt should. */
-        backtrace(warm_up, 1);
-    }
-    session_fill(session, entries);
-    session_begin(session);
+    irq_log_watch_devices();
+    irq_log_new_number(session);
+    irq_log_writer_start(session);
+    vmscope_session_begin(&session->base);
+    qatomic_set(&irq_log_call_hook, irq_hook_call);
+    qatomic_set(&irq_log_message_hook, irq_hook_message);
     return true;
-
-fail:
-    session_free(session);
-    return false;
 }
 
-IrqLogSession *irq_log_stop(void)
+static VmscopeSession *irq_session_stop(void)
 {
-    IrqLogSession *session = current;
+    VmscopeSession *base = vmscope_session_end(&irq_log_trace);
+    IrqLogSession *session;
 
-    if (!session || !session->enabled) {
-        return NULL;
+    if (base) {
+        session = container_of(base, IrqLogSession, base);
+        qatomic_set(&irq_log_call_hook, NULL);
+        qatomic_set(&irq_log_message_hook, NULL);
+        irq_log_writer_stop(session);
+        irq_log_names_stop(session);
     }
-    qatomic_set(&irq_log_call_hook, NULL);
-    qatomic_set(&irq_log_message_hook, NULL);
-    qatomic_set(&session->enabled, false);
-    irq_log_ref(session);
-    irq_log_writer_stop(session);
-    return session;
+    return base;
 }
 
-static void stop_at_exit(Notifier *notifier, void *data)
+VmscopeTrace irq_log_trace = {
+    .free = irq_session_free,
+    .stop = irq_session_stop,
+};
+
+static void irq_log_register(void)
 {
-    IrqLogSession *session = irq_log_stop();
-    int ms;
-
-    if (!session) {
-        return;
-    }
-    for (ms = 0; ms < EXIT_WAIT_MS; ms++) {
-        if (qatomic_load_acquire(&session->writer_done)) {
-            break;
-        }
-        g_usleep(1000);
-    }
-    irq_log_put(session);
+    vmscope_trace_register(&irq_log_trace);
 }
 
-static void register_exit(void)
-{
-    exit_notifier.notify = stop_at_exit;
-    qemu_add_exit_notifier(&exit_notifier);
-}
-
-type_init(register_exit)
+type_init(irq_log_register)

@@ -11,8 +11,9 @@
 #include "irq-log.h"
 
 static VmscopeProcess process;
+static int program_fd = -1;
 
-static void hex(char *to, size_t size, const uint8_t *bytes, size_t n)
+static void process_hex(char *to, size_t size, const uint8_t *bytes, size_t n)
 {
     size_t i;
 
@@ -22,7 +23,8 @@ static void hex(char *to, size_t size, const uint8_t *bytes, size_t n)
 }
 
 /* Notes are a head, a name and a description, each padded to 4 bytes. */
-static void find_build_id(const char *at, size_t size, char *to, size_t to_size)
+static void process_find_build_id(const char *at, size_t size, char *to,
+                                  size_t to_size)
 {
     while (size >= sizeof(ElfW(Nhdr))) {
         const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)at;
@@ -34,8 +36,8 @@ static void find_build_id(const char *at, size_t size, char *to, size_t to_size)
         }
         if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
             !memcmp(note + 1, "GNU", 4)) {
-            hex(to, to_size, (const uint8_t *)(note + 1) + name,
-                note->n_descsz);
+            process_hex(to, to_size, (const uint8_t *)(note + 1) + name,
+                        note->n_descsz);
             return;
         }
         at += whole;
@@ -49,7 +51,8 @@ typedef struct ObjectVisit {
     unsigned long long adds;
 } ObjectVisit;
 
-static int visit_object(struct dl_phdr_info *info, size_t size, void *opaque)
+static int process_visit_object(struct dl_phdr_info *info, size_t size,
+                                void *opaque)
 {
     ObjectVisit *visit = opaque;
     char build_id[41] = "";
@@ -71,8 +74,8 @@ static int visit_object(struct dl_phdr_info *info, size_t size, void *opaque)
             object.start = MIN(object.start, start);
             object.end = MAX(object.end, start + phdr->p_memsz);
         } else if (phdr->p_type == PT_NOTE && !build_id[0]) {
-            find_build_id((const char *)(uintptr_t)start, phdr->p_memsz,
-                          build_id, sizeof(build_id));
+            process_find_build_id((const char *)(uintptr_t)start, phdr->p_memsz,
+                                  build_id, sizeof(build_id));
         }
     }
     return !visit->add(&object, visit->opaque);
@@ -84,12 +87,12 @@ vmscope_process_objects(bool (*add)(const IrqlogObjectInfo *object,
 {
     ObjectVisit visit = { .add = add, .opaque = opaque };
 
-    dl_iterate_phdr(visit_object, &visit);
+    dl_iterate_phdr(process_visit_object, &visit);
     return visit.adds;
 }
 
 /* The program is the first object. */
-static bool take_program(const IrqlogObjectInfo *object, void *opaque)
+static bool process_take_program(const IrqlogObjectInfo *object, void *opaque)
 {
     process.load_base = object->load_base;
     pstrcpy(process.build_id, sizeof(process.build_id), object->build_id);
@@ -102,11 +105,19 @@ static void __attribute__((constructor)) process_init(void)
                          sizeof(process.exe) - 1);
 
     process.exe[MAX(n, 0)] = '\0';
-    vmscope_process_objects(take_program, NULL);
-    clock_read_triple(clock_host_kind(), &process.start);
+    /* It stays readable by this when its name no longer leads to it. */
+    program_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    vmscope_process_objects(process_take_program, NULL);
+    clock_read(clock_host_kind(), &process.start);
 }
 
 const VmscopeProcess *vmscope_process(void)
 {
     return &process;
+}
+
+int vmscope_process_open(uint64_t load_base)
+{
+    return load_base == process.load_base && program_fd >= 0 ?
+           fcntl(program_fd, F_DUPFD_CLOEXEC, 0) : -1;
 }

@@ -6,38 +6,25 @@
 
 #include "qemu/osdep.h"
 #include "monitor/hmp.h"
-#include "monitor/monitor.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-vmscope.h"
-#include "qemu/cutils.h"
-#include "vmscope/compat.h"
-#if QEMU_VERSION_MAJOR < 10
-#include "qapi/qmp/qdict.h"
-#else
-#include "qobject/qdict.h"
-#endif
+#include "schedlog/store.h"
+#include "hmp.h"
 
-/* Switches that "info windows-sched-trace" shows unless told otherwise. */
-#define DEFAULT_SHOWN 20
-
-static void coroutine_fn hmp_sched_trace(Monitor *mon, const QDict *qdict)
+static void coroutine_fn sched_hmp_set(Monitor *mon, const QDict *qdict)
 {
-    const char *option = qdict_get_str(qdict, "option");
-    WindowsSchedTraceOptions opts = {
-        .enable = !strcmp(option, "on"),
-    };
+    WindowsSchedTraceOptions opts = {};
     Error *err = NULL;
 
-    if (!opts.enable && strcmp(option, "off")) {
-        monitor_printf(mon, "windows_sched_trace: '%s' is neither 'on' nor "
-                       "'off'\n", option);
+    if (!vmscope_hmp_option(mon, qdict, "windows_sched_trace",
+                            &opts.enable)) {
         return;
     }
     qmp_windows_sched_trace_set(&opts, &err);
     hmp_handle_error(mon, err);
 }
 
-static void show_vcpus(Monitor *mon, const WindowsSchedVcpuList *at)
+static void sched_hmp_vcpus(Monitor *mon, const WindowsSchedVcpuList *at)
 {
     for (; at; at = at->next) {
         const WindowsSchedVcpu *vcpu = at->value;
@@ -57,7 +44,7 @@ static void show_vcpus(Monitor *mon, const WindowsSchedVcpuList *at)
     }
 }
 
-static void show_status(Monitor *mon)
+static void sched_hmp_status(Monitor *mon)
 {
     WindowsSchedTraceStatus *status =
         qmp_query_windows_sched_trace_status(&error_abort);
@@ -74,25 +61,29 @@ static void show_status(Monitor *mon)
                        PRIx64 "\n", status->windows_version,
                        status->windows_build, status->kernel_base);
     }
-    show_vcpus(mon, status->vcpus);
+    sched_hmp_vcpus(mon, status->vcpus);
     qapi_free_WindowsSchedTraceStatus(status);
 }
 
-/* The guest chose these; a control character shall not reach a terminal. */
-static void show_text(Monitor *mon, const char *text)
+/* From the bytes, where they were given: the text has escapes already. */
+static void sched_hmp_image(Monitor *mon, const WindowsSchedEntry *entry)
 {
-    g_autofree char *safe = g_strdup(text);
-    char *at;
+    const char *hex = entry->process_image_bytes;
+    char bytes[SCHEDLOG_IMAGE_SIZE] = "";
+    size_t n;
 
-    for (at = safe; *at; at++) {
-        if ((unsigned char)*at < ' ' || *at == 0x7f) {
-            *at = '?';
-        }
+    if (!hex) {
+        vmscope_hmp_text(mon, entry->process_image);
+        return;
     }
-    monitor_printf(mon, "%s", safe);
+    for (n = 0; n < sizeof(bytes) - 1 && hex[2 * n]; n++) {
+        bytes[n] = g_ascii_xdigit_value(hex[2 * n]) << 4 |
+                   g_ascii_xdigit_value(hex[2 * n + 1]);
+    }
+    vmscope_hmp_text(mon, bytes);
 }
 
-static void show_thread(Monitor *mon, const WindowsSchedEntry *entry)
+static void sched_hmp_thread(Monitor *mon, const WindowsSchedEntry *entry)
 {
     if (entry->has_unique_thread_id) {
         monitor_printf(mon, " %" PRIu32 ".%" PRIu32, entry->unique_process_id,
@@ -100,11 +91,11 @@ static void show_thread(Monitor *mon, const WindowsSchedEntry *entry)
     }
     if (entry->process_image) {
         monitor_printf(mon, " ");
-        show_text(mon, entry->process_image);
+        sched_hmp_image(mon, entry);
     }
     if (entry->thread_name) {
         monitor_printf(mon, " (");
-        show_text(mon, entry->thread_name);
+        vmscope_hmp_text(mon, entry->thread_name);
         monitor_printf(mon, "%s)", entry->has_thread_name_cut ? "..." : "");
     }
     if (entry->has_idle) {
@@ -112,61 +103,59 @@ static void show_thread(Monitor *mon, const WindowsSchedEntry *entry)
     }
 }
 
-static void show_entry(Monitor *mon, const WindowsSchedEntry *entry)
+static void sched_hmp_entry(Monitor *mon, const WindowsSchedEntry *entry)
 {
     monitor_printf(mon, "%" PRIu64 ".%09" PRIu64 " vcpu=%" PRIu32
                    " thread=0x%" PRIx64, entry->timestamp_ns / 1000000000,
                    entry->timestamp_ns % 1000000000, entry->vcpu,
                    entry->thread_pointer);
-    show_thread(mon, entry);
+    sched_hmp_thread(mon, entry);
     if (entry->has_missed && entry->missed) {
         monitor_printf(mon, " missed=%" PRIu32, entry->missed);
     }
     monitor_printf(mon, " %s\n", WindowsSchedOrigin_str(entry->origin));
 }
 
-static bool parse_count(const char *text, uint32_t *count)
+static uint64_t sched_hmp_page(Monitor *mon, bool has_after, uint64_t after,
+                               uint32_t max)
 {
-    uint64_t value;
-
-    if (qemu_strtou64(text, NULL, 0, &value) || value > UINT32_MAX) {
-        return false;
-    }
-    *count = value;
-    return true;
-}
-
-static void hmp_info_sched_trace(Monitor *mon, const QDict *qdict)
-{
-    const char *count = qdict_get_try_str(qdict, "count");
     WindowsSchedTraceQuery query = {
         .has_max_entries = true,
-        .max_entries = DEFAULT_SHOWN,
+        .max_entries = max,
+        .has_after = has_after,
+        .after = after,
     };
-    WindowsSchedEntryList *list;
-    WindowsSchedEntryList *at;
     Error *err = NULL;
+    WindowsSchedEntryList *list = qmp_query_windows_sched_trace(&query, &err);
+    WindowsSchedEntryList *at;
+    uint64_t last = 0;
 
-    if (count && !parse_count(count, &query.max_entries)) {
-        monitor_printf(mon, "windows-sched-trace: '%s' is no number of "
-                       "entries\n", count);
-        return;
-    }
-    list = qmp_query_windows_sched_trace(&query, &err);
-    if (hmp_handle_error(mon, err)) {
-        return;
-    }
-    show_status(mon);
     for (at = list; at; at = at->next) {
-        show_entry(mon, at->value);
+        if (mon) {
+            sched_hmp_entry(mon, at->value);
+        }
+        last = MAX(last, at->value->seq);
     }
     qapi_free_WindowsSchedEntryList(list);
+    hmp_handle_error(mon, err);
+    return last;
 }
 
-static void register_commands(void)
+static void sched_hmp_info(Monitor *mon, const QDict *qdict)
 {
-    monitor_register_hmp("windows_sched_trace", false, hmp_sched_trace);
-    monitor_register_hmp("windows-sched-trace", true, hmp_info_sched_trace);
+    static const VmscopeHmpTrace trace = {
+        .name = "windows-sched-trace",
+        .status = sched_hmp_status,
+        .page = sched_hmp_page,
+    };
+
+    vmscope_hmp_info(mon, qdict, &trace);
 }
 
-type_init(register_commands)
+static void sched_hmp_register(void)
+{
+    monitor_register_hmp("windows_sched_trace", false, sched_hmp_set);
+    monitor_register_hmp("windows-sched-trace", true, sched_hmp_info);
+}
+
+type_init(sched_hmp_register)

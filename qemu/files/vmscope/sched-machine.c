@@ -18,7 +18,7 @@ static __thread uint64_t n_reads;
  * Host address of the guest's byte at @gpa; NULL when that is no memory.
  * @len is cut to what lies together there.
  */
-static const void *host_address(uint64_t gpa, hwaddr *len)
+static const void *sched_memory_address(uint64_t gpa, hwaddr *len)
 {
     hwaddr offset;
     MemoryRegion *mr = address_space_translate(&address_space_memory, gpa,
@@ -31,7 +31,7 @@ static const void *host_address(uint64_t gpa, hwaddr *len)
     return qemu_map_ram_ptr(mr->ram_block, offset);
 }
 
-static inline void copy(void *to, const void *from, size_t len)
+static inline void sched_memory_copy(void *to, const void *from, size_t len)
 {
     uint64_t value;
 
@@ -54,12 +54,12 @@ bool sched_memory_read(uint64_t gpa, void *buf, size_t len)
     }
     while (len) {
         hwaddr n = len;
-        const void *from = host_address(gpa, &n);
+        const void *from = sched_memory_address(gpa, &n);
 
         if (!from || !n) {
             return false;
         }
-        copy(to, from, n);
+        sched_memory_copy(to, from, n);
         to += n;
         gpa += n;
         len -= n;
@@ -67,9 +67,28 @@ bool sched_memory_read(uint64_t gpa, void *buf, size_t len)
     return true;
 }
 
+const void *sched_memory_map(uint64_t gpa, size_t len)
+{
+    hwaddr n = len;
+    const void *at = gpa + len < gpa ? NULL : sched_memory_address(gpa, &n);
+
+    return n == len ? at : NULL;
+}
+
 uint64_t sched_memory_reads(void)
 {
     return n_reads;
+}
+
+unsigned sched_machine_cpus(void)
+{
+    unsigned n = 0;
+    CPUState *cpu;
+
+    CPU_FOREACH(cpu) {
+        n++;
+    }
+    return n ? n : current_machine ? current_machine->smp.cpus : 1;
 }
 
 unsigned sched_machine_max_cpus(void)

@@ -13,28 +13,26 @@
 #ifndef VMSCOPE_SCHED_MACHINE_H
 #define VMSCOPE_SCHED_MACHINE_H
 
-/* Registers of a vCPU at one instant; what is not known is 0. */
-typedef struct SchedRegs {
-    unsigned vcpu;
-    uint8_t cpl;
-    bool long_mode;             /* EFER.LMA */
-    bool la57;                  /* CR4.LA57 */
+#include "core/winos/regs.h"
+
+/* What a vCPU executes, at one instant. */
+typedef struct SchedCode {
+    WinosCode code;
     uint64_t gs_base;
-    uint64_t kernel_gs_base;
-    uint64_t cr3;
-    uint64_t lstar;
-    uint64_t idt_base;
-} SchedRegs;
+    uint8_t irql;               /* CR8 */
+} SchedCode;
 
 /* What only the target's own code can do; all but vcpu is filled in. */
 typedef struct SchedArch {
     /* As a work item of @cpu.  Changes nothing in it. */
-    void (*read_regs)(CPUState *cpu, SchedRegs *regs);
+    void (*read_regs)(CPUState *cpu, WinosRegs *regs);
+    /* Likewise; what cannot be read stays as it is. */
+    void (*read_code)(CPUState *cpu, SchedCode *code);
     /*
      * On @cpu's thread, just returned from KVM_RUN.  False when KVM has not
      * handed out registers with this exit; then it will with the next ones.
      */
-    bool (*exit_regs)(CPUState *cpu, SchedRegs *regs);
+    bool (*exit_regs)(CPUState *cpu, WinosRegs *regs);
     /* Have KVM hand out none any more; @cpu's thread, or under the BQL. */
     void (*end_exit_regs)(CPUState *cpu);
 } SchedArch;
@@ -60,8 +58,19 @@ extern const SchedArch *sched_arch;
  */
 bool sched_memory_read(uint64_t gpa, void *buf, size_t len);
 
+/**
+ * sched_memory_map: where guest RAM or ROM lies in this process
+ *
+ * Returns: @len bytes that stay there until the caller's RCU read-side
+ *          section ends; NULL when they are not together or no memory
+ */
+const void *sched_memory_map(uint64_t gpa, size_t len);
+
 /* How often the calling thread has called sched_memory_read(). */
 uint64_t sched_memory_reads(void);
+
+/* How many vCPUs there are, or will be when the machine is built; main loop. */
+unsigned sched_machine_cpus(void);
 
 /* The highest number of vCPUs the machine may have; main loop. */
 unsigned sched_machine_max_cpus(void);
@@ -83,6 +92,14 @@ unsigned sched_cpus_present(bool *present, unsigned max);
 void sched_cpus_run(const bool *wanted, unsigned max,
                     void (*func)(CPUState *cpu));
 
+/**
+ * sched_cpus_each: call @func for each vCPU that is there, below @max
+ *
+ * Under a lock that keeps vCPUs from being freed: it must not wait.
+ */
+void sched_cpus_each(unsigned max, void (*func)(void *opaque, CPUState *cpu),
+                     void *opaque);
+
 /* Have KVM hand out no registers at exits, on any vCPU; BQL. */
 void sched_cpus_end_exit_regs(void);
 
@@ -92,21 +109,27 @@ typedef struct SchedAsker {
 } SchedAsker;
 
 /**
- * sched_regs_ask: have vCPUs tell their registers
+ * sched_regs_ask: have vCPUs tell their registers, and do not wait
  * @asker: one thread's; begins as zeroes, ended with sched_asker_end()
- * @wanted: which vCPUs, by index
- * @max: length of @wanted and of @regs
- * @regs: receives what was told
- * @ms: how long to wait; whoever has not told by then is left out, and
- *      nothing else is asked until it did or is given up
- * @longest_ns: raised to the longest time a vCPU's thread was held up
+ * @wanted: which vCPUs, by index below @max
  *
  * Kicks the vCPUs out of the guest.  Works while the machine is stopped, too.
  *
+ * Returns: false when there is nobody to ask
+ */
+bool sched_regs_ask(SchedAsker *asker, const bool *wanted, unsigned max);
+
+/**
+ * sched_regs_collect: what was told so far
+ * @regs: room for as many as were asked
+ * @ms: how long to wait for the rest
+ * @pending: whether more may come; a vCPU that is silent is given up
+ * @longest_ns: raised to the longest time a vCPU's thread was held up
+ *
  * Returns: how many @regs there are
  */
-unsigned sched_regs_ask(SchedAsker *asker, const bool *wanted, unsigned max,
-                        SchedRegs *regs, unsigned ms, uint64_t *longest_ns);
+unsigned sched_regs_collect(SchedAsker *asker, WinosRegs *regs, unsigned ms,
+                            bool *pending, uint64_t *longest_ns);
 void sched_asker_end(SchedAsker *asker);
 
 #endif

@@ -5,9 +5,16 @@
  */
 
 #include "qemu/osdep.h"
+#include "qapi/clone-visitor.h"
 #include "qapi/error.h"
-#include "evring/ring.h"
+#include "qapi/qapi-visit-vmscope.h"
+#include "recorder/ring.h"
+#include "watch/watch.h"
+#include "vmscope/compat.h"
+#include "file.h"
+#include "options.h"
 #include "sched-options.h"
+#include "sched-rip.h"
 
 #define MAX_POLL_HZ 100000
 
@@ -53,8 +60,9 @@ static const Override overrides[] = {
 };
 
 /* Returns: whether it was given; then with @value. */
-static bool get_override(const WindowsSchedOverrides *given,
-                         const Override *override, uint32_t *value)
+static bool sched_options_get_override(const WindowsSchedOverrides *given,
+                                       const Override *override,
+                                       uint32_t *value)
 {
     const char *base = (const char *)given;
 
@@ -65,13 +73,14 @@ static bool get_override(const WindowsSchedOverrides *given,
     return true;
 }
 
-static bool check_overrides(const WindowsSchedOverrides *given, Error **errp)
+static bool sched_options_check_overrides(const WindowsSchedOverrides *given,
+                                          Error **errp)
 {
     uint32_t value;
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(overrides); i++) {
-        if (get_override(given, &overrides[i], &value) &&
+        if (sched_options_get_override(given, &overrides[i], &value) &&
             value > WINOS_MAX_OFFSET) {
             error_setg(errp, "%s is %" PRIu32 ", but no structure is larger "
                        "than %d bytes", overrides[i].name, value,
@@ -83,7 +92,8 @@ static bool check_overrides(const WindowsSchedOverrides *given, Error **errp)
 }
 
 /* Nothing is looked for, so what cannot be done without must be given. */
-static bool check_manual(const WindowsSchedTraceOptions *opts, Error **errp)
+static bool sched_options_check_manual(const WindowsSchedTraceOptions *opts,
+                                       Error **errp)
 {
     bool prcb = opts->overrides && opts->overrides->has_kpcr_current_prcb;
     bool thread = opts->overrides && opts->overrides->has_prcb_current_thread;
@@ -103,7 +113,8 @@ static bool check_manual(const WindowsSchedTraceOptions *opts, Error **errp)
     return true;
 }
 
-static bool check_ring(const WindowsSchedTraceOptions *opts, Error **errp)
+static bool sched_options_check_ring(const WindowsSchedTraceOptions *opts,
+                                     Error **errp)
 {
     if (opts->has_entries &&
         (opts->entries == 0 || !evring_round_entries(opts->entries))) {
@@ -111,15 +122,35 @@ static bool check_ring(const WindowsSchedTraceOptions *opts, Error **errp)
                    "%d", opts->entries, EVRING_MAX_ENTRIES);
         return false;
     }
-    if (opts->has_poll_hz && opts->poll_hz > MAX_POLL_HZ) {
-        error_setg(errp, "poll-hz is %" PRIu32 ", but at most %d looks a "
-                   "second are made", opts->poll_hz, MAX_POLL_HZ);
+    if (opts->has_poll_hz && opts->poll_hz > MAX_POLL_HZ &&
+        opts->poll_hz != WATCH_POLL_DENSE) {
+        error_setg(errp, "poll-hz is %" PRIu32 ", but at most %d samples a "
+                   "second are taken, or with %" PRIu32 " as many as can be",
+                   opts->poll_hz, MAX_POLL_HZ, WATCH_POLL_DENSE);
+        return false;
+    }
+    if (opts->has_dense_ms && (!opts->has_poll_hz ||
+                               opts->poll_hz != WATCH_POLL_DENSE)) {
+        error_setg(errp, "dense-ms is for dense polling; add \"poll-hz\": %"
+                   PRIu32 " or leave it out", WATCH_POLL_DENSE);
+        return false;
+    }
+    if (opts->has_rip_hz && opts->rip_hz > SCHED_RIP_MAX_HZ) {
+        error_setg(errp, "rip-hz is %" PRIu32 ", but a vCPU is asked at most "
+                   "%d times a second what it executes", opts->rip_hz,
+                   SCHED_RIP_MAX_HZ);
+        return false;
+    }
+    if (opts->has_dense_ms && opts->dense_ms == 0) {
+        error_setg(errp, "dense-ms is 0; leave it out for no end, or give "
+                   "milliseconds");
         return false;
     }
     return true;
 }
 
-static bool check_exact(const WindowsSchedTraceOptions *opts, Error **errp)
+static bool sched_options_check_exact(const WindowsSchedTraceOptions *opts,
+                                      Error **errp)
 {
     bool exact = opts->has_mode && opts->mode == WINDOWS_SCHED_TRACE_MODE_EXACT;
 
@@ -144,12 +175,13 @@ static bool check_exact(const WindowsSchedTraceOptions *opts, Error **errp)
 
 bool sched_options_check(const WindowsSchedTraceOptions *opts, Error **errp)
 {
-    if (!check_ring(opts, errp) || !check_exact(opts, errp) ||
-        !check_overrides(opts->overrides, errp)) {
+    if (!sched_options_check_ring(opts, errp) ||
+        !sched_options_check_exact(opts, errp) ||
+        !sched_options_check_overrides(opts->overrides, errp)) {
         return false;
     }
     if (opts->has_auto_detect && !opts->auto_detect) {
-        return check_manual(opts, errp);
+        return sched_options_check_manual(opts, errp);
     }
     if (opts->has_sources && !opts->sources) {
         error_setg(errp, "sources is empty, so nothing could be found; leave "
@@ -159,7 +191,7 @@ bool sched_options_check(const WindowsSchedTraceOptions *opts, Error **errp)
     return true;
 }
 
-static uint8_t source_mask(const WindowsOffsetSourceList *sources)
+static uint8_t sched_options_source_mask(const WindowsOffsetSourceList *sources)
 {
     uint8_t mask = 0;
 
@@ -182,11 +214,72 @@ void sched_options_to_winos(const WindowsSchedTraceOptions *opts,
     winos_options_init(winos);
     winos->auto_detect = !opts->has_auto_detect || opts->auto_detect;
     if (opts->has_sources) {
-        winos->sources = source_mask(opts->sources);
+        winos->sources = sched_options_source_mask(opts->sources);
     }
     for (i = 0; i < ARRAY_SIZE(overrides); i++) {
-        if (get_override(opts->overrides, &overrides[i], &value)) {
+        if (sched_options_get_override(opts->overrides, &overrides[i],
+                                       &value)) {
             winos->overrides[overrides[i].field] = value;
         }
     }
+}
+
+/* In the order of the sources, each once; all when there is no list. */
+static WindowsOffsetSourceList *sched_options_source_list(uint8_t mask)
+{
+    WindowsOffsetSourceList *list = NULL;
+    int i = WINDOWS_OFFSET_SOURCE__MAX;
+
+    while (i--) {
+        if (mask & 1 << i) {
+            QAPI_LIST_PREPEND(list, i);
+        }
+    }
+    return list;
+}
+
+WindowsSchedTraceOptions *
+sched_options_new(const WindowsSchedTraceOptions *given)
+{
+    WindowsSchedTraceOptions *opts = QAPI_CLONE(WindowsSchedTraceOptions,
+                                                given);
+    char *ring = vmscope_file_name(given->ring_file);
+    WinosOptions winos;
+
+    sched_options_to_winos(given, &winos);
+    qapi_free_WindowsOffsetSourceList(opts->sources);
+    opts->has_sources = true;
+    opts->sources = sched_options_source_list(winos.sources);
+    opts->has_auto_detect = true;
+    opts->auto_detect = winos.auto_detect;
+    opts->poll_hz = opts->has_poll_hz ? opts->poll_hz : SCHED_DEFAULT_POLL_HZ;
+    opts->has_poll_hz = true;
+    opts->mode = opts->has_mode ? opts->mode :
+                                  WINDOWS_SCHED_TRACE_MODE_SAMPLED;
+    opts->has_mode = true;
+    opts->exact_limit = opts->has_exact_limit ? opts->exact_limit :
+                                                SCHED_DEFAULT_EXACT_LIMIT;
+    opts->has_exact_limit = true;
+    opts->entries = opts->has_entries ? opts->entries : SCHED_DEFAULT_ENTRIES;
+    opts->has_entries = true;
+    opts->rip_hz = opts->has_rip_hz ? opts->rip_hz : 0;
+    opts->has_rip_hz = true;
+    g_free(opts->ring_file);
+    QAPI_SET_PTR(opts, ring_file, ring);
+    return opts;
+}
+
+static bool sched_options_visit(Visitor *v, void **options, Error **errp)
+{
+    return visit_type_WindowsSchedTraceOptions(
+        v, NULL, (WindowsSchedTraceOptions **)options, errp);
+}
+
+bool sched_options_same(const WindowsSchedTraceOptions *on,
+                        const WindowsSchedTraceOptions *opts, Error **errp)
+{
+    g_autoptr(WindowsSchedTraceOptions) whole = sched_options_new(opts);
+
+    return vmscope_options_same("the scheduler trace", sched_options_visit,
+                                opts, whole, on, errp);
 }

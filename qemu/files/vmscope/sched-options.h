@@ -21,6 +21,26 @@
  */
 bool sched_options_check(const WindowsSchedTraceOptions *opts, Error **errp);
 
+/**
+ * sched_options_new: what checked options come to
+ * @given: as the user gave them
+ *
+ * Returns: all that have a default, file names absolute;
+ *          qapi_free_WindowsSchedTraceOptions()
+ */
+WindowsSchedTraceOptions *
+sched_options_new(const WindowsSchedTraceOptions *given);
+
+/**
+ * sched_options_same: is that what the trace was turned on with?
+ * @on: from sched_options_new()
+ * @opts: checked; what is not given is as it is
+ *
+ * Returns: false with an error that names what differs
+ */
+bool sched_options_same(const WindowsSchedTraceOptions *on,
+                        const WindowsSchedTraceOptions *opts, Error **errp);
+
 /* What detection is told; @opts were checked. */
 void sched_options_to_winos(const WindowsSchedTraceOptions *opts,
                             WinosOptions *winos);

@@ -29,7 +29,7 @@ const SchedWatcher *sched_watcher;
 typedef struct SchedAnswer {
     struct SchedQuestion *question;
     bool told;
-    SchedRegs regs;
+    WinosRegs regs;
     int64_t held_ns;            /* how long the vCPU took to tell */
 } SchedAnswer;
 
@@ -42,7 +42,7 @@ typedef struct SchedQuestion {
     SchedAnswer answers[];
 } SchedQuestion;
 
-static void question_put(SchedQuestion *question)
+static void regs_question_put(SchedQuestion *question)
 {
     if (qatomic_fetch_dec(&question->refs) == 1) {
         qemu_sem_destroy(&question->told);
@@ -50,7 +50,7 @@ static void question_put(SchedQuestion *question)
     }
 }
 
-static void tell(CPUState *cpu, run_on_cpu_data data)
+static void regs_tell(CPUState *cpu, run_on_cpu_data data)
 {
     SchedAnswer *answer = data.host_ptr;
     SchedQuestion *question = answer->question;
@@ -58,14 +58,14 @@ static void tell(CPUState *cpu, run_on_cpu_data data)
 
     sched_arch->read_regs(cpu, &answer->regs);
     answer->held_ns = get_clock() - start;
-    /* Pairs with the acquire in take_answers(). */
+    /* Pairs with the acquire in regs_take_answers(). */
     qatomic_store_release(&answer->told, true);
     qemu_sem_post(&question->told);
-    question_put(question);
+    regs_question_put(question);
 }
 
 /* In the list, with a thread, and not about to go. */
-static bool is_there(CPUState *cpu, unsigned max)
+static bool regs_is_there(CPUState *cpu, unsigned max)
 {
     return cpu->cpu_index >= 0 && cpu->cpu_index < max &&
            qatomic_read(&cpu->created) && !qatomic_read(&cpu->unplug);
@@ -80,7 +80,7 @@ unsigned sched_cpus_present(bool *present, unsigned max)
     /* A vCPU is taken off the list under this lock before it is freed. */
     cpu_list_lock();
     CPU_FOREACH(cpu) {
-        if (is_there(cpu, max)) {
+        if (regs_is_there(cpu, max)) {
             present[cpu->cpu_index] = true;
             n++;
         }
@@ -98,7 +98,7 @@ void sched_cpus_end_exit_regs(void)
     }
 }
 
-static void run_func(CPUState *cpu, run_on_cpu_data data)
+static void regs_run_func(CPUState *cpu, run_on_cpu_data data)
 {
     ((void (*)(CPUState *))data.host_ptr)(cpu);
 }
@@ -110,25 +110,39 @@ void sched_cpus_run(const bool *wanted, unsigned max,
 
     cpu_list_lock();
     CPU_FOREACH(cpu) {
-        if (is_there(cpu, max) && (!wanted || wanted[cpu->cpu_index])) {
-            async_run_on_cpu(cpu, run_func, RUN_ON_CPU_HOST_PTR(func));
+        if (regs_is_there(cpu, max) && (!wanted || wanted[cpu->cpu_index])) {
+            async_run_on_cpu(cpu, regs_run_func, RUN_ON_CPU_HOST_PTR(func));
         }
     }
     cpu_list_unlock();
 }
 
-static void ask_one(SchedQuestion *question, CPUState *cpu)
+void sched_cpus_each(unsigned max, void (*func)(void *opaque, CPUState *cpu),
+                     void *opaque)
+{
+    CPUState *cpu;
+
+    cpu_list_lock();
+    CPU_FOREACH(cpu) {
+        if (regs_is_there(cpu, max)) {
+            func(opaque, cpu);
+        }
+    }
+    cpu_list_unlock();
+}
+
+static void regs_ask_one(SchedQuestion *question, CPUState *cpu)
 {
     SchedAnswer *answer = &question->answers[question->n++];
 
     answer->question = question;
     answer->regs.vcpu = cpu->cpu_index;
     qatomic_inc(&question->refs);
-    async_run_on_cpu(cpu, tell, RUN_ON_CPU_HOST_PTR(answer));
+    async_run_on_cpu(cpu, regs_tell, RUN_ON_CPU_HOST_PTR(answer));
 }
 
 /* Returns: NULL when there is nobody to ask. */
-static SchedQuestion *question_new(const bool *wanted, unsigned max)
+static SchedQuestion *regs_question_new(const bool *wanted, unsigned max)
 {
     SchedQuestion *question = g_malloc0(sizeof(*question) +
                                         max * sizeof(SchedAnswer));
@@ -139,22 +153,22 @@ static SchedQuestion *question_new(const bool *wanted, unsigned max)
     qemu_sem_init(&question->told, 0);
     cpu_list_lock();
     CPU_FOREACH(cpu) {
-        if (is_there(cpu, max) && wanted[cpu->cpu_index] &&
+        if (regs_is_there(cpu, max) && wanted[cpu->cpu_index] &&
             question->n < max) {
-            ask_one(question, cpu);
+            regs_ask_one(question, cpu);
         }
     }
     cpu_list_unlock();
     if (!question->n) {
-        question_put(question);
+        regs_question_put(question);
         return NULL;
     }
     return question;
 }
 
 /* Returns: whether everybody has told. */
-static bool take_answers(const SchedQuestion *question, SchedRegs *regs,
-                         unsigned *n, uint64_t *longest_ns)
+static bool regs_take_answers(const SchedQuestion *question, WinosRegs *regs,
+                              unsigned *n, uint64_t *longest_ns)
 {
     unsigned i;
 
@@ -170,7 +184,7 @@ static bool take_answers(const SchedQuestion *question, SchedRegs *regs,
     return *n == question->n;
 }
 
-static void wait_for_all(SchedQuestion *question, unsigned ms)
+static void regs_wait_for_all(SchedQuestion *question, unsigned ms)
 {
     int64_t end = get_clock() + ms * SCALE_MS;
     unsigned i;
@@ -184,22 +198,22 @@ static void wait_for_all(SchedQuestion *question, unsigned ms)
     }
 }
 
-unsigned sched_regs_ask(SchedAsker *asker, const bool *wanted, unsigned max,
-                        SchedRegs *regs, unsigned ms, uint64_t *longest_ns)
+bool sched_regs_ask(SchedAsker *asker, const bool *wanted, unsigned max)
+{
+    asker->pending = regs_question_new(wanted, max);
+    return asker->pending;
+}
+
+unsigned sched_regs_collect(SchedAsker *asker, WinosRegs *regs, unsigned ms,
+                            bool *pending, uint64_t *longest_ns)
 {
     SchedQuestion *question = asker->pending;
     unsigned n;
 
-    if (!question) {
-        question = question_new(wanted, max);
-    }
-    if (!question) {
-        return 0;
-    }
-    asker->pending = question;
-    wait_for_all(question, ms);
-    if (take_answers(question, regs, &n, longest_ns) ||
-        get_clock() - question->asked_ns > GIVE_UP_NS) {
+    regs_wait_for_all(question, ms);
+    *pending = !regs_take_answers(question, regs, &n, longest_ns) &&
+               get_clock() - question->asked_ns <= GIVE_UP_NS;
+    if (!*pending) {
         sched_asker_end(asker);
     }
     return n;
@@ -208,7 +222,7 @@ unsigned sched_regs_ask(SchedAsker *asker, const bool *wanted, unsigned max,
 void sched_asker_end(SchedAsker *asker)
 {
     if (asker->pending) {
-        question_put(asker->pending);
+        regs_question_put(asker->pending);
         asker->pending = NULL;
     }
 }

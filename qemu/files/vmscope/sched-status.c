@@ -5,11 +5,10 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/lockable.h"
 #include "vmscope/compat.h"
-#include "sched-helper.h"
+#include "sched-trace.h"
 
-static WindowsOffsetSourceList *source_list(uint8_t mask)
+static WindowsOffsetSourceList *status_source_list(uint8_t mask)
 {
     WindowsOffsetSourceList *list = NULL;
     unsigned i = WINOS_N_SOURCES;
@@ -22,8 +21,8 @@ static WindowsOffsetSourceList *source_list(uint8_t mask)
     return list;
 }
 
-static WindowsSchedOffset *offset_new(WinosField field,
-                                      const WinosOffset *offset)
+static WindowsSchedOffset *status_offset_new(WinosField field,
+                                             const WinosOffset *offset)
 {
     WindowsSchedOffset *to = g_new0(WindowsSchedOffset, 1);
 
@@ -36,7 +35,7 @@ static WindowsSchedOffset *offset_new(WinosField field,
     to->value = offset->value;
     to->has_source = offset->value >= 0;
     to->source = (WindowsOffsetSource)offset->source;
-    to->agreed_by = source_list(offset->value >= 0 ? offset->agreed : 0);
+    to->agreed_by = status_source_list(offset->value >= 0 ? offset->agreed : 0);
     to->standing = (WindowsOffsetStanding)offset->standing;
     to->has_found = offset->source == WINOS_SOURCE_OVERRIDE &&
                     offset->value >= 0 && offset->found >= 0;
@@ -45,47 +44,52 @@ static WindowsSchedOffset *offset_new(WinosField field,
     return to;
 }
 
-static WindowsSchedOffsetList *offset_list(const WinosLayout *layout)
+static WindowsSchedOffsetList *status_offset_list(const WinosLayout *layout)
 {
     WindowsSchedOffsetList *list = NULL;
     unsigned i = WINOS_N_FIELDS;
 
     while (i--) {
-        QAPI_LIST_PREPEND(list, offset_new(i, &layout->field[i]));
+        QAPI_LIST_PREPEND(list, status_offset_new(i, &layout->field[i]));
     }
     return list;
 }
 
-static WindowsKernelFile *kernel_file_new(const WinosResult *result)
+static WindowsKernelFile *status_kernel_file_new(const WinosResult *result)
 {
     WindowsKernelFile *file = g_new0(WindowsKernelFile, 1);
+    const TableFile *known = table_file(result->kernel.image.timestamp,
+                                        result->kernel.image.size);
 
     file->timestamp = result->kernel.image.timestamp;
     file->size = result->kernel.image.size;
     file->exact = result->exact_file;
-    if (result->n_rows && (result->exact_file || result->same_build)) {
-        QAPI_SET_PTR(file, version, g_strdup(result->rows[0]->file_version));
+    if (known) {
+        QAPI_SET_PTR(file, version, g_strdup(known->version));
     }
     return file;
 }
 
-static void fill_kernel(WindowsSchedTraceStatus *status,
-                        const WinosResult *result)
+static void status_fill_kernel(WindowsSchedTraceStatus *status,
+                               const WinosResult *result)
 {
     const WinosKernel *kernel = &result->kernel;
 
     status->has_windows_build = true;
     status->windows_build = kernel->build;
+    status->kernel_build = table_file_build(table_file(
+        kernel->image.timestamp, kernel->image.size));
+    status->has_kernel_build = status->kernel_build != 0;
     QAPI_SET_PTR(status, windows_version,
                  g_strdup_printf("%" PRIu32 ".%" PRIu32, kernel->major,
                                  kernel->minor));
     status->has_kernel_base = true;
     status->kernel_base = kernel->image.base;
-    QAPI_SET_PTR(status, kernel_file, kernel_file_new(result));
-    status->offsets = offset_list(&result->layout);
+    QAPI_SET_PTR(status, kernel_file, status_kernel_file_new(result));
+    status->offsets = status_offset_list(&result->layout);
 }
 
-static const char *kdbg_kind(const WinosResult *result)
+static const char *status_kdbg_kind(const WinosResult *result)
 {
     if (!result->has_kdbg) {
         return "none";
@@ -93,7 +97,7 @@ static const char *kdbg_kind(const WinosResult *result)
     return result->kdbg.encoded ? "encoded" : "plain";
 }
 
-static WindowsSchedDetection *detection_new(const SchedFindings *findings)
+static WindowsSchedDetection *status_detection_new(const WatchStatus *findings)
 {
     WindowsSchedDetection *to = g_new0(WindowsSchedDetection, 1);
     const WinosResult *result = &findings->result;
@@ -104,10 +108,10 @@ static WindowsSchedDetection *detection_new(const SchedFindings *findings)
     to->reads = findings->reads;
     to->longest_vcpu_ns = findings->longest_vcpu_ns;
     if (findings->found) {
-        QAPI_SET_PTR(to, kdbg, g_strdup(kdbg_kind(result)));
+        QAPI_SET_PTR(to, kdbg, g_strdup(status_kdbg_kind(result)));
         to->has_accessors = true;
         to->accessors = result->n_accessors;
-        to->has_kva_shadow = true;
+        to->has_kva_shadow = result->kernel.kva_shadow_known;
         to->kva_shadow = result->kernel.kva_shadow;
         to->has_levels = true;
         to->levels = result->kernel.space.levels;
@@ -119,129 +123,141 @@ static WindowsSchedDetection *detection_new(const SchedFindings *findings)
     return to;
 }
 
-static void fill_counts(WindowsSchedVcpu *vcpu, SchedSession *session,
-                        SchedSlot *slot)
+static void status_fill_counts(WindowsSchedVcpu *vcpu,
+                               const WatchStatus *findings,
+                               const WinschedCounts *counts)
 {
-    const WinosLayout *layout = &session->findings.result.layout;
-    WinschedCounts counts;
     unsigned i;
 
-    sched_slot_counts(session, slot, &counts);
     for (i = 0; i < WINSCHED_N_ORIGINS; i++) {
-        vcpu->samples += counts.samples[i];
+        vcpu->samples += counts->samples[i];
     }
-    vcpu->samples_exit = counts.samples[WINSCHED_EXIT];
-    vcpu->samples_poll = counts.samples[WINSCHED_POLL];
-    vcpu->samples_exact = counts.samples[WINSCHED_EXACT];
-    vcpu->switches = counts.switches;
-    vcpu->has_missed = session->findings.found &&
-                       winos_has(layout, WINOS_PRCB_CONTEXT_SWITCHES);
-    vcpu->missed = counts.missed;
-    vcpu->read_faults = counts.faults;
-    vcpu->implausible = counts.implausible;
-    vcpu->torn = counts.torn;
+    vcpu->samples_exit = counts->samples[WINSCHED_EXIT];
+    vcpu->samples_poll = counts->samples[WINSCHED_POLL];
+    vcpu->samples_exact = counts->samples[WINSCHED_EXACT];
+    vcpu->switches = counts->switches;
+    vcpu->has_missed = watch_counts_missed(findings);
+    vcpu->missed = counts->missed;
+    vcpu->read_faults = counts->faults;
+    vcpu->implausible = counts->implausible;
+    vcpu->torn = counts->torn;
 }
 
-static void fill_cost(WindowsSchedVcpu *vcpu, const SchedSession *session,
-                      const SchedSlot *slot)
+static WindowsSchedVcpu *status_vcpu_new(unsigned index,
+                                         const WatchStatus *findings,
+                                         const WatchVcpuStatus *from)
 {
-    uint64_t stamps = qatomic_read__nocheck(&slot->sampled_cost) *
-                      SCHED_COST_EVERY +
-                      qatomic_read__nocheck(&slot->change_cost);
-
-    vcpu->cost_ns = sched_stamps_to_ns(session, stamps);
-    vcpu->longest_ns = sched_stamps_to_ns(
-        session, qatomic_read__nocheck(&slot->longest));
-}
-
-static WindowsSchedVcpu *vcpu_new(SchedSession *session, unsigned index)
-{
-    SchedSlot *slot = &session->slots[index];
     WindowsSchedVcpu *vcpu = g_new0(WindowsSchedVcpu, 1);
 
     vcpu->vcpu = index;
-    vcpu->present = slot->present;
-    vcpu->known = sched_slot_is_on(slot);
+    vcpu->present = from->present;
+    vcpu->known = from->known;
+    vcpu->has_started = from->parked;
+    vcpu->started = false;
     vcpu->has_kpcr = vcpu->known;
-    vcpu->kpcr = slot->info.kpcr;
-    vcpu->has_number = vcpu->known && slot->info.number != UINT32_MAX;
-    vcpu->number = slot->info.number;
-    fill_counts(vcpu, session, slot);
-    fill_cost(vcpu, session, slot);
+    vcpu->kpcr = from->kpcr;
+    vcpu->has_number = vcpu->known && from->number != UINT32_MAX;
+    vcpu->number = from->number;
+    status_fill_counts(vcpu, findings, &from->counts);
+    vcpu->cost_ns = from->cost_ns;
+    vcpu->longest_ns = from->longest_ns;
     return vcpu;
 }
 
-/* Those that are there, and those that were looked at. */
-static WindowsSchedVcpuList *vcpu_list(SchedSession *session)
+/* Those that are there, and those that were sampled. */
+static WindowsSchedVcpuList *status_vcpu_list(SchedSession *session,
+                                              const WatchStatus *findings)
 {
     WindowsSchedVcpuList *list = NULL;
-    unsigned i = session->n_slots;
+    unsigned i = session->shared->n_slots;
 
     while (i--) {
-        const SchedSlot *slot = &session->slots[i];
+        WatchVcpuStatus vcpu;
 
-        if (slot->present || slot->begun ||
-            qatomic_read__nocheck(&slot->exits)) {
-            QAPI_LIST_PREPEND(list, vcpu_new(session, i));
+        watch_vcpu_status(session->watch, i, &vcpu);
+        if (vcpu.present || vcpu.begun || vcpu.exits) {
+            QAPI_LIST_PREPEND(list, status_vcpu_new(i, findings, &vcpu));
         }
     }
     return list;
 }
 
-static void fill_state(WindowsSchedTraceStatus *status, SchedSession *session)
+static WindowsSchedTraceState status_state_of(WatchState state)
 {
-    const SchedFindings *findings = &session->findings;
+    switch (state) {
+    case WATCH_WAITING:
+        return WINDOWS_SCHED_TRACE_STATE_WAITING;
+    case WATCH_DETECTING:
+        return WINDOWS_SCHED_TRACE_STATE_DETECTING;
+    case WATCH_ACTIVE:
+        return WINDOWS_SCHED_TRACE_STATE_ACTIVE;
+    case WATCH_DEGRADED:
+        return WINDOWS_SCHED_TRACE_STATE_DEGRADED;
+    }
+    g_assert_not_reached();
+}
 
-    if (!qatomic_read(&session->enabled)) {
+static void status_fill_state(WindowsSchedTraceStatus *status,
+                              SchedSession *session,
+                              const WatchStatus *findings)
+{
+    if (!qatomic_read(&session->base.enabled)) {
         status->state = WINDOWS_SCHED_TRACE_STATE_DISABLED;
         return;
     }
-    status->state = findings->state;
+    status->state = status_state_of(findings->state);
+    status->exact = findings->exact;
     if (findings->reason[0]) {
         QAPI_SET_PTR(status, reason, g_utf8_make_valid(findings->reason, -1));
     }
 }
 
-/* The helper follows within a moment; until then nothing is claimed. */
-static void fill_exact(WindowsSchedTraceStatus *status,
-                       SchedSession *session)
+static void status_fill_dense(WindowsSchedTraceStatus *status,
+                              const WatchStatus *findings)
 {
-    status->exact = sched_exact_holds(session);
-    if (session->mode == WINDOWS_SCHED_TRACE_MODE_EXACT && !status->exact &&
-        status->state == WINDOWS_SCHED_TRACE_STATE_ACTIVE && !status->reason) {
-        QAPI_SET_PTR(status, reason, g_strdup(SCHED_EXACT_BEGINS_TEXT));
+    if (findings->dense == WATCH_DENSE_OFF) {
+        return;
     }
+    status->has_dense = true;
+    status->dense = (WindowsSchedDense)(findings->dense - WATCH_DENSE_ON);
+    status->has_dense_yields = true;
+    status->dense_yields = findings->dense_yields;
+    status->has_longest_gap_ns = findings->longest_gap_ns;
+    status->longest_gap_ns = findings->longest_gap_ns;
 }
 
-static void fill_ring(WindowsSchedTraceStatus *status,
-                      const SchedSession *session)
+static void status_fill_ring(WindowsSchedTraceStatus *status,
+                             SchedSession *session)
 {
     const SchedlogStore *store = &session->store;
 
     status->entries = store->ring.mask + 1;
-    /* What was dropped was seen too, and is not in the ring either. */
-    status->overwritten = evring_oldest(&store->ring) - 1 +
-                          schedlog_store_dropped(store);
-    status->recorded = evring_head(&store->ring) +
-                       schedlog_store_dropped(store);
-    QAPI_SET_PTR(status, ring_file, g_strdup(session->ring_file));
+    vmscope_ring_count(&session->base.ring, &status->recorded,
+                       &status->overwritten);
+    QAPI_SET_PTR(status, ring_file, g_strdup(session->opts->ring_file));
+    QAPI_SET_PTR(status, ring_lost,
+                 g_strdup(qatomic_read(&session->base.ring.why_lost)));
 }
 
-static void fill_session(WindowsSchedTraceStatus *status,
-                         SchedSession *session)
+static void status_fill_session(WindowsSchedTraceStatus *status,
+                                SchedSession *session)
 {
+    g_autofree WatchStatus *findings = g_new(WatchStatus, 1);
+
+    QEMU_BUILD_BUG_ON((int)WINDOWS_SCHED_DENSE_ENDED !=
+                      (int)(WATCH_DENSE_ENDED - WATCH_DENSE_ON));
     RCU_READ_LOCK_GUARD();
-    QEMU_LOCK_GUARD(&session->lock);
-    fill_state(status, session);
-    fill_ring(status, session);
+    watch_status(session->watch, findings);
+    status_fill_state(status, session, findings);
+    status_fill_ring(status, session);
     status->mode = session->mode;
-    fill_exact(status, session);
+    status_fill_dense(status, findings);
     status->poll_hz = session->poll_hz;
-    if (session->findings.found) {
-        fill_kernel(status, &session->findings.result);
+    if (findings->found) {
+        status_fill_kernel(status, &findings->result);
     }
-    QAPI_SET_PTR(status, detection, detection_new(&session->findings));
-    status->vcpus = vcpu_list(session);
+    QAPI_SET_PTR(status, detection, status_detection_new(findings));
+    status->vcpus = status_vcpu_list(session, findings);
 }
 
 WindowsSchedTraceStatus *sched_status_new(SchedSession *session)
@@ -250,7 +266,7 @@ WindowsSchedTraceStatus *sched_status_new(SchedSession *session)
 
     status->state = WINDOWS_SCHED_TRACE_STATE_DISABLED;
     if (session) {
-        fill_session(status, session);
+        status_fill_session(status, session);
     }
     status->clock = vmscope_clock_new();
     return status;

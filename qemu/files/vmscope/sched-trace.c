@@ -10,188 +10,132 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/cutils.h"
-#include "qemu/memalign.h"
-#include "qemu/notify.h"
+#include "qemu/error-report.h"
 #include "vmscope/compat.h"
 #include "sched-options.h"
+#include "sched-rip.h"
 #include "sched-trace.h"
 
-/* At exit, how long to wait for the ring to be settled. */
-#define EXIT_WAIT_MS 1000
-
-SchedSession *sched_current_session;
-
-static Notifier exit_notifier;
-
-static void session_free(SchedSession *session)
+static void sched_session_free(VmscopeSession *base)
 {
-    vmscope_memory_free(session->mem, session->mem_size);
+    SchedSession *session = container_of(base, SchedSession, base);
+
     event_notifier_cleanup(&session->wake);
-    qemu_mutex_destroy(&session->lock);
-    qemu_vfree(session->slots);
-    g_free(session->view);
-    g_free(session->ring_file);
+    sched_rip_put(session->rip);
+    watch_free(session->watch);
+    g_free(session->kernel);
+    qapi_free_WindowsSchedTraceOptions(session->opts);
     g_free(session);
-}
-
-void sched_trace_ref(SchedSession *session)
-{
-    qatomic_inc(&session->refs);
-}
-
-void sched_trace_put(SchedSession *session)
-{
-    if (qatomic_fetch_dec(&session->refs) == 1) {
-        session_free(session);
-    }
 }
 
 SchedSession *sched_trace_get(void)
 {
-    SchedSession *session;
+    VmscopeSession *base = vmscope_session_get(&sched_trace);
 
-    RCU_READ_LOCK_GUARD();
-    session = qatomic_rcu_read(&sched_current_session);
-    if (session) {
-        /* Cannot be the first: current's own is dropped after RCU waits. */
-        sched_trace_ref(session);
-    }
-    return session;
+    return base ? container_of(base, SchedSession, base) : NULL;
 }
 
-static bool read_guest(void *opaque, uint64_t gpa, void *buf, size_t len)
+static bool sched_session_read_guest(void *opaque, uint64_t gpa, void *buf,
+                                     size_t len)
 {
     return sched_memory_read(gpa, buf, len);
 }
 
-static void make_slots(SchedSession *session)
+static SchedSession *sched_session_new(const WindowsSchedTraceOptions *given)
 {
-    size_t size;
-    unsigned i;
-
-    session->n_slots = MIN(sched_machine_max_cpus(), SCHED_MAX_VCPUS);
-    size = session->n_slots * sizeof(SchedSlot);
-    session->slots = qemu_memalign(__alignof__(SchedSlot), size);
-    memset(session->slots, 0, size);
-    for (i = 0; i < session->n_slots; i++) {
-        session->slots[i].gpa = SCHED_NO_GPA;
-    }
-}
-
-static SchedSession *session_new(const WindowsSchedTraceOptions *opts)
-{
-    static const GmemOps ops = { .read_phys = read_guest };
+    static const GmemOps ops = { .read_phys = sched_session_read_guest };
     SchedSession *session = g_new0(SchedSession, 1);
 
-    session->refs = 1;
-    sched_options_to_winos(opts, &session->winos);
-    session->mode = opts->has_mode ? opts->mode :
-                                     WINDOWS_SCHED_TRACE_MODE_SAMPLED;
-    session->poll_hz = opts->has_poll_hz ? opts->poll_hz :
-                                           SCHED_DEFAULT_POLL_HZ;
-    session->exact_ms = opts->has_exact_ms ? opts->exact_ms : 0;
-    session->exact_limit = opts->has_exact_limit ? opts->exact_limit :
-                                                   SCHED_DEFAULT_EXACT_LIMIT;
-    session->ring_file = g_strdup(opts->ring_file);
+    vmscope_session_init(&session->base, &sched_trace);
+    session->opts = sched_options_new(given);
+    session->mode = session->opts->mode;
+    session->poll_hz = session->opts->poll_hz;
     session->guest.ops = &ops;
-    session->findings.state = WINDOWS_SCHED_TRACE_STATE_WAITING;
-    pstrcpy(session->findings.reason, sizeof(session->findings.reason),
-            "nothing was looked at yet");
-    qemu_mutex_init(&session->lock);
-    make_slots(session);
+    session->running = runstate_is_running();
+    session->n_vcpus = MIN(sched_machine_max_cpus(), SCHED_MAX_VCPUS);
+    /* Those that are plugged in later share the ring, too. */
+    session->entries = schedlog_entries(given->has_entries ? given->entries :
+                                                             0,
+                                        sched_machine_cpus());
     return session;
 }
 
-static void session_fill(SchedSession *session, uint64_t entries)
+static const Evring *sched_session_fill(void *opaque)
 {
+    SchedSession *session = opaque;
+    const WindowsSchedTraceOptions *opts = session->opts;
     const VmscopeProcess *process = vmscope_process();
-    SchedlogRun run = {
+    WatchConfig config = {
+        .host = &sched_host,
+        .opaque = session,
+        .mem = &session->guest,
+        .max_vcpus = session->n_vcpus,
+        .running = session->running,
+        .poll_hz = opts->poll_hz,
+        .dense_ms = opts->has_dense_ms ? opts->dense_ms : 0,
+        .exact = opts->mode == WINDOWS_SCHED_TRACE_MODE_EXACT,
+        .exact_ms = opts->has_exact_ms ? opts->exact_ms : 0,
+        .exact_limit = opts->exact_limit,
+    };
+    RecorderRun run = {
         .pid = getpid(),
-        .n_vcpus = session->n_slots,
+        .n_vcpus = session->n_vcpus,
         .load_base = process->load_base,
         .build_id = process->build_id,
         .exe = process->exe,
     };
 
-    schedlog_store_init(&session->store, session->mem, entries, &run,
-                        &session->keeper, &process->start);
+    if (opts->rip_hz) {
+        session->rip = sched_rip_new(opts->rip_hz, session->n_vcpus);
+    }
+    sched_options_to_winos(opts, &config.winos);
+    session->watch = watch_new(&config);
+    if (!session->watch) {
+        error_report("no memory for the scheduler trace");
+        abort();
+    }
+    session->shared = watch_shared(session->watch);
+    schedlog_store_init(&session->store, session->base.ring.mem,
+                        session->entries, &run, &session->base.ring.keeper,
+                        &process->start);
     session->store.tables->poll_hz = session->poll_hz;
-}
-
-static void tell_helper(SchedSession *session)
-{
-    event_notifier_set(&session->wake);
+    return &session->store.ring;
 }
 
 /*
  * What is known of the guest is no longer so.  vCPUs are stopped; also before
  * the state of a snapshot is loaded.
  */
-static void machine_reset(void *opaque)
+static void sched_session_reset(void *opaque)
 {
-    SchedSession *session = sched_current_session;
-    unsigned i;
+    SchedSession *session = sched_trace_current();
 
-    if (!session || !session->enabled) {
-        return;
-    }
-    qatomic_inc(&session->resets);
-    /* Pairs with the one in sched_slot_begin(). */
-    smp_mb();
-    for (i = 0; i < session->n_slots; i++) {
-        qatomic_set__nocheck(&session->slots[i].gpa, SCHED_NO_GPA);
-    }
-    sched_exact_unwatch(session);
-    tell_helper(session);
-}
-
-static void machine_state(void *opaque, bool running, RunState state)
-{
-    SchedSession *session = sched_current_session;
-
-    if (!session || !session->enabled) {
-        return;
-    }
-    qatomic_set(&session->running, running);
-    if (running) {
-        qatomic_inc(&session->resumes);
-    }
-    tell_helper(session);
-}
-
-static void watch_machine(void)
-{
-    static bool watching;
-
-    if (!watching) {
-        watching = true;
-        qemu_register_reset(machine_reset, NULL);
-        qemu_add_vm_change_state_handler(machine_state, NULL);
+    if (session && session->base.enabled) {
+        watch_reset(session->watch);
     }
 }
 
-static void session_retired(SchedSession *session)
+static void sched_session_state(void *opaque, bool running, RunState state)
 {
-    sched_trace_put(session);
-}
+    SchedSession *session = sched_trace_current();
 
-static void session_begin(SchedSession *session)
-{
-    SchedSession *old = sched_current_session;
-
-    watch_machine();
-    session->enabled = true;
-    session->running = runstate_is_running();
-    sched_helper_start(session);
-    qatomic_rcu_set(&sched_current_session, session);
-    if (old) {
-        call_rcu(old, session_retired, rcu);
+    if (session && session->base.enabled) {
+        watch_set_running(session->watch, running);
     }
-    sched_hook_enable(true);
 }
 
-static bool check_machine(Error **errp)
+static void sched_session_follow_machine(void)
+{
+    static bool following;
+
+    if (!following) {
+        following = true;
+        qemu_register_reset(sched_session_reset, NULL);
+        qemu_add_vm_change_state_handler(sched_session_state, NULL);
+    }
+}
+
+static bool sched_session_check_machine(Error **errp)
 {
     if (!sched_arch) {
         error_setg(errp, "the scheduler of Windows is traced on x86_64 "
@@ -206,77 +150,71 @@ static bool check_machine(Error **errp)
     return true;
 }
 
+/* The machine may have stopped or gone on while the ring was made. */
+static void sched_session_begin(SchedSession *session)
+{
+    bool running = runstate_is_running();
+
+    sched_session_follow_machine();
+    if (running != session->running) {
+        watch_set_running(session->watch, running);
+    }
+    sched_helper_start(session);
+    vmscope_session_begin(&session->base);
+    sched_hook_enable(true);
+}
+
 bool sched_trace_start(const WindowsSchedTraceOptions *opts, Error **errp)
 {
     SchedSession *session;
-    uint64_t entries;
     int err;
 
-    if (!check_machine(errp)) {
+    if (!sched_session_check_machine(errp)) {
         return false;
     }
-    session = session_new(opts);
+    session = sched_session_new(opts);
     err = event_notifier_init(&session->wake, false);
     if (err < 0) {
         error_setg_errno(errp, -err, "no event to wake the helper with");
         goto fail;
     }
-    entries = schedlog_entries(opts->has_entries ? opts->entries :
-                                                   SCHED_DEFAULT_ENTRIES,
-                               session->n_slots);
-    session->mem_size = schedlog_store_size(entries);
-    session->mem = vmscope_memory_new(session->ring_file, session->mem_size,
-                                      errp);
-    if (!session->mem) {
+    if (!vmscope_ring_prepare(&session->base.ring, session->opts->ring_file,
+                              schedlog_store_size(session->entries),
+                              sched_session_fill, session, errp)) {
         goto fail;
     }
-    session_fill(session, entries);
-    session_begin(session);
+    sched_session_begin(session);
     return true;
 
 fail:
-    session_free(session);
+    sched_trace_put(session);
     return false;
 }
 
-SchedSession *sched_trace_stop(void)
+static VmscopeSession *sched_session_stop(void)
 {
-    SchedSession *session = sched_current_session;
+    VmscopeSession *base = vmscope_session_end(&sched_trace);
+    SchedSession *session;
 
-    if (!session || !session->enabled) {
-        return NULL;
+    if (base) {
+        session = container_of(base, SchedSession, base);
+        sched_hook_enable(false);
+        watch_disarm(session->watch);
+        /* Pairs with the acquire in the helper. */
+        qatomic_store_release(&session->stop, true);
+        event_notifier_set(&session->wake);
     }
-    sched_hook_enable(false);
-    qatomic_set(&session->enabled, false);
-    sched_exact_unwatch(session);
-    sched_trace_ref(session);
-    /* Pairs with the acquire in the helper. */
-    qatomic_store_release(&session->stop, true);
-    tell_helper(session);
-    return session;
+    return base;
 }
 
-static void stop_at_exit(Notifier *notifier, void *data)
-{
-    SchedSession *session = sched_trace_stop();
-    int ms;
+VmscopeTrace sched_trace = {
+    .free = sched_session_free,
+    .stop = sched_session_stop,
+};
 
-    if (!session) {
-        return;
-    }
-    for (ms = 0; ms < EXIT_WAIT_MS; ms++) {
-        if (qatomic_load_acquire(&session->done)) {
-            break;
-        }
-        g_usleep(1000);
-    }
-    sched_trace_put(session);
+static void sched_trace_register(void)
+{
+    vmscope_trace_register(&sched_trace);
 }
 
-static void register_exit(void)
-{
-    exit_notifier.notify = stop_at_exit;
-    qemu_add_exit_notifier(&exit_notifier);
-}
-
-type_init(register_exit)
+type_init(sched_trace_register)

@@ -112,7 +112,7 @@ static uint64_t watch_address(const Watch *watch)
 }
 
 /* It has stored, and the breakpoint is the next instruction. */
-static bool is_before_nop(CPUState *cpu)
+static bool watch_is_before_nop(CPUState *cpu)
 {
     const Watch *watch = watch_of(cpu);
     struct kvm_regs regs;
@@ -123,7 +123,7 @@ static bool is_before_nop(CPUState *cpu)
 }
 
 /* Execution breakpoints come before the instruction: go on behind it. */
-static void step_over(CPUState *cpu, struct kvm_debug_exit_arch *debug)
+static void watch_step_over(CPUState *cpu, struct kvm_debug_exit_arch *debug)
 {
     struct kvm_regs regs;
 
@@ -141,12 +141,12 @@ static uint64_t watch_address(const Watch *watch)
     return watch->gva;
 }
 
-static bool is_before_nop(CPUState *cpu)
+static bool watch_is_before_nop(CPUState *cpu)
 {
     return false;
 }
 
-static void step_over(CPUState *cpu, struct kvm_debug_exit_arch *debug)
+static void watch_step_over(CPUState *cpu, struct kvm_debug_exit_arch *debug)
 {
 }
 #endif
@@ -175,7 +175,7 @@ static void watch_merge(CPUState *cpu, struct kvm_guest_debug *dbg,
     dbg->control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
 }
 
-static void end_stale(CPUState *cpu, run_on_cpu_data data)
+static void watch_end_stale(CPUState *cpu, run_on_cpu_data data)
 {
     kvm_update_guest_debug(cpu, 0);
 }
@@ -197,12 +197,12 @@ static bool watch_debug(CPUState *cpu, struct kvm_debug_exit_arch *debug,
         return false;
     }
     debug->dr6 = dr6;
-    step_over(cpu, debug);
+    watch_step_over(cpu, debug);
     if (watch->gva) {
         sched_watcher->hit(cpu);
     } else {
         /* A vCPU that was plugged in again may have an older one's. */
-        async_run_on_cpu(cpu, end_stale, RUN_ON_CPU_NULL);
+        async_run_on_cpu(cpu, watch_end_stale, RUN_ON_CPU_NULL);
     }
     return !debugreg_rest(dr6, used);
 }
@@ -220,10 +220,10 @@ static int watch_kvm(CPUState *cpu)
 }
 
 /* The reason may be of an earlier exit; then the next look tells. */
-static bool hit_may_come(CPUState *cpu)
+static bool watch_hit_may_come(CPUState *cpu)
 {
     return kvm_enabled() && (cpu->kvm_run->exit_reason == KVM_EXIT_DEBUG ||
-                             is_before_nop(cpu));
+                             watch_is_before_nop(cpu));
 }
 #else
 #define watch_merge NULL
@@ -234,7 +234,7 @@ static int watch_kvm(CPUState *cpu)
     return -ENOTSUP;
 }
 
-static bool hit_may_come(CPUState *cpu)
+static bool watch_hit_may_come(CPUState *cpu)
 {
     return false;
 }
@@ -250,7 +250,7 @@ static const VmscopeWatchHooks hooks = {
     .debug = watch_debug,
 };
 
-static int apply(CPUState *cpu)
+static int watch_apply(CPUState *cpu)
 {
     if (kvm_enabled()) {
         return watch_kvm(cpu);
@@ -258,7 +258,7 @@ static int apply(CPUState *cpu)
     return tcg_enabled() ? watch_tcg(cpu) : -ENOTSUP;
 }
 
-static void set_watch(Watch *watch, uint64_t gva)
+static void watch_set(Watch *watch, uint64_t gva)
 {
     n_watches += !!gva - !!watch->gva;
     watch->gva = gva;
@@ -267,7 +267,7 @@ static void set_watch(Watch *watch, uint64_t gva)
                                                    VMSCOPE_ALL_BREAKPOINTS);
 }
 
-static int watch(CPUState *cpu, uint64_t gva)
+static int watch_vcpu(CPUState *cpu, uint64_t gva)
 {
     Watch *watch = watch_of(cpu);
     int err;
@@ -279,22 +279,22 @@ static int watch(CPUState *cpu, uint64_t gva)
         return -EINVAL;
     }
     qatomic_set(&vmscope_watch_hooks, &hooks);
-    set_watch(watch, gva);
-    err = apply(cpu);
+    watch_set(watch, gva);
+    err = watch_apply(cpu);
     if (err && gva) {
-        set_watch(watch, 0);
+        watch_set(watch, 0);
     }
     return err;
 }
 
 static const SchedWatchArch arch = {
-    .watch = watch,
-    .hit_may_come = hit_may_come,
+    .watch = watch_vcpu,
+    .hit_may_come = watch_hit_may_come,
 };
 
-static void register_watch(void)
+static void watch_register(void)
 {
     sched_watch_arch = &arch;
 }
 
-type_init(register_watch)
+type_init(watch_register)

@@ -9,11 +9,12 @@
 
 #include "qemu/osdep.h"
 #include "cpu.h"
+#include "hw/i386/apic.h"
 #include "vmscope/compat.h"
 #include "vmscope/compat-kvm.h"
 #include "sched-machine.h"
 
-static void regs_of_env(CPUState *cpu, SchedRegs *regs)
+static void x86_regs_of_env(CPUState *cpu, WinosRegs *regs)
 {
     const CPUX86State *env = &X86_CPU(cpu)->env;
 
@@ -27,8 +28,21 @@ static void regs_of_env(CPUState *cpu, SchedRegs *regs)
     regs->idt_base = env->idt.base;
 }
 
+static void x86_code_of_env(CPUState *cpu, SchedCode *code)
+{
+    const CPUX86State *env = &X86_CPU(cpu)->env;
+
+    code->code.address = env->segs[R_CS].base + env->eip;
+    code->code.cpl = env->hflags & HF_CPL_MASK;
+    code->code.protected_mode = env->cr[0] & CR0_PE_MASK;
+    code->code.paging = env->cr[0] & CR0_PG_MASK;
+    code->code.long_mode = env->efer & MSR_EFER_LMA;
+    code->gs_base = env->segs[R_GS].base;
+    code->irql = cpu_get_apic_tpr(X86_CPU(cpu)->apic_state);
+}
+
 #ifdef CONFIG_KVM
-static void regs_of_sregs(const struct kvm_sregs *sregs, SchedRegs *regs)
+static void x86_regs_of_sregs(const struct kvm_sregs *sregs, WinosRegs *regs)
 {
     /* CS.DPL is not the CPL in conforming code. */
     regs->cpl = sregs->ss.dpl;
@@ -39,7 +53,7 @@ static void regs_of_sregs(const struct kvm_sregs *sregs, SchedRegs *regs)
     regs->idt_base = sregs->idt.base;
 }
 
-static void read_msrs(CPUState *cpu, SchedRegs *regs)
+static void x86_read_msrs(CPUState *cpu, WinosRegs *regs)
 {
     struct {
         struct kvm_msrs info;
@@ -58,28 +72,54 @@ static void read_msrs(CPUState *cpu, SchedRegs *regs)
     }
 }
 
-static bool read_kvm(CPUState *cpu, SchedRegs *regs)
+static bool x86_read_kvm(CPUState *cpu, WinosRegs *regs)
 {
     struct kvm_sregs sregs;
 
     if (kvm_vcpu_ioctl(cpu, KVM_GET_SREGS, &sregs) < 0) {
         return false;
     }
-    regs_of_sregs(&sregs, regs);
-    read_msrs(cpu, regs);
+    x86_regs_of_sregs(&sregs, regs);
+    x86_read_msrs(cpu, regs);
     return true;
 }
 
-static void read_regs(CPUState *cpu, SchedRegs *regs)
+static void x86_read_regs(CPUState *cpu, WinosRegs *regs)
 {
     /* When QEMU has changed registers, KVM does not know them yet. */
-    if (!kvm_enabled() || cpu->vcpu_dirty || !read_kvm(cpu, regs)) {
-        regs_of_env(cpu, regs);
+    if (!kvm_enabled() || cpu->vcpu_dirty || !x86_read_kvm(cpu, regs)) {
+        x86_regs_of_env(cpu, regs);
+    }
+}
+
+static bool x86_code_of_kvm(CPUState *cpu, SchedCode *code)
+{
+    struct kvm_sregs sregs;
+    struct kvm_regs regs;
+
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) < 0 ||
+        kvm_vcpu_ioctl(cpu, KVM_GET_SREGS, &sregs) < 0) {
+        return false;
+    }
+    code->code.address = sregs.cs.base + regs.rip;
+    code->code.cpl = sregs.ss.dpl;
+    code->code.protected_mode = sregs.cr0 & CR0_PE_MASK;
+    code->code.paging = sregs.cr0 & CR0_PG_MASK;
+    code->code.long_mode = sregs.efer & MSR_EFER_LMA;
+    code->gs_base = sregs.gs.base;
+    code->irql = sregs.cr8;
+    return true;
+}
+
+static void x86_read_code(CPUState *cpu, SchedCode *code)
+{
+    if (!kvm_enabled() || cpu->vcpu_dirty || !x86_code_of_kvm(cpu, code)) {
+        x86_code_of_env(cpu, code);
     }
 }
 
 /* Returns: whether KVM can hand out registers with each exit. */
-static bool has_exit_regs(void)
+static bool x86_has_exit_regs(void)
 {
     static int answer = -1;
     int known = qatomic_read(&answer);
@@ -91,52 +131,58 @@ static bool has_exit_regs(void)
     return known & KVM_SYNC_X86_SREGS;
 }
 
-static bool exit_regs(CPUState *cpu, SchedRegs *regs)
+static bool x86_exit_regs(CPUState *cpu, WinosRegs *regs)
 {
     struct kvm_run *run = cpu->kvm_run;
 
     if (!(run->kvm_valid_regs & KVM_SYNC_X86_SREGS)) {
-        if (has_exit_regs()) {
+        if (x86_has_exit_regs()) {
             run->kvm_valid_regs |= KVM_SYNC_X86_SREGS;
         }
         return false;
     }
-    regs_of_sregs(&run->s.regs.sregs, regs);
+    x86_regs_of_sregs(&run->s.regs.sregs, regs);
     return true;
 }
 
-static void end_exit_regs(CPUState *cpu)
+static void x86_end_exit_regs(CPUState *cpu)
 {
     if (kvm_enabled() && cpu->kvm_run) {
         cpu->kvm_run->kvm_valid_regs &= ~KVM_SYNC_X86_SREGS;
     }
 }
 #else
-static void read_regs(CPUState *cpu, SchedRegs *regs)
+static void x86_read_regs(CPUState *cpu, WinosRegs *regs)
 {
-    regs_of_env(cpu, regs);
+    x86_regs_of_env(cpu, regs);
+}
+
+static void x86_read_code(CPUState *cpu, SchedCode *code)
+{
+    x86_code_of_env(cpu, code);
 }
 
 /* Without KVM nothing exits from it. */
-static bool exit_regs(CPUState *cpu, SchedRegs *regs)
+static bool x86_exit_regs(CPUState *cpu, WinosRegs *regs)
 {
     return false;
 }
 
-static void end_exit_regs(CPUState *cpu)
+static void x86_end_exit_regs(CPUState *cpu)
 {
 }
 #endif
 
 static const SchedArch arch = {
-    .read_regs = read_regs,
-    .exit_regs = exit_regs,
-    .end_exit_regs = end_exit_regs,
+    .read_regs = x86_read_regs,
+    .read_code = x86_read_code,
+    .exit_regs = x86_exit_regs,
+    .end_exit_regs = x86_end_exit_regs,
 };
 
-static void register_arch(void)
+static void x86_register_arch(void)
 {
     sched_arch = &arch;
 }
 
-type_init(register_arch)
+type_init(x86_register_arch)

@@ -243,6 +243,9 @@ static void test_some_64_pages(void)
     g_assert_cmphex(buf[63 * GMEM_PAGE], ==, 0x63);
     g_assert_cmphex(buf[64 * GMEM_PAGE], ==, 0);
     g_assert_cmphex(buf[len - 1], ==, 0);
+    fake_guest_unmap(&g, BASE + 40 * GMEM_PAGE);
+    gmem_read_some(&g.space, BASE, buf, len, &present);
+    g_assert_cmphex(present, ==, ~(UINT64_C(1) << 40));
     fake_guest_deinit(&g);
 }
 
@@ -318,8 +321,8 @@ static void test_large_page(void)
     *fake_guest_entry(&g, gva, 2) = 0x200000 | 0x81;
     memset(g.ram + 0x200000 + 100, 0x5a, 3 * GMEM_PAGE);
     g_assert_true(gmem_read(&g.space, gva + 100, buf, 3 * GMEM_PAGE, NULL));
-    g_assert_cmpmem(buf, 3 * GMEM_PAGE, g.ram + 0x200000 + 100,
-                    3 * GMEM_PAGE);
+    g_assert_cmpmem(buf, (3 * GMEM_PAGE), g.ram + 0x200000 + 100,
+                    (3 * GMEM_PAGE));
     g_assert_cmpuint(g.reads, ==, 3 + 1);
     fake_guest_deinit(&g);
 }

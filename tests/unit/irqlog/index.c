@@ -18,9 +18,9 @@ typedef struct TestIndex {
 static void test_index_init(TestIndex *t)
 {
     uint64_t size = irqlog_store_size(64, 0);
-    ClockTriple earlier = { .monotonic_ns = 1, .stamp = 1 };
+    ClockReading earlier = { .monotonic_ns = 1 };
     ClockKeeper keeper;
-    IrqlogRun run = {};
+    RecorderRun run = { .build_id = "", .exe = "" };
 
     t->index = g_new0(IrqlogIndex, 1);
     t->mem = aligned_alloc(4096, size);
@@ -103,6 +103,89 @@ static void test_removed(void)
     test_index_deinit(&t);
 }
 
+/* One line a device and vector, however many messages and addresses. */
+static void test_messages(void)
+{
+    const uint64_t device = 0x56000000a010;
+    TestIndex t;
+    uint32_t first;
+    uint32_t second;
+    int i;
+
+    IrqlogIdentity identity = irqlog_message_identity(device, 0x40, 0x4031);
+
+    test_index_init(&t);
+    g_assert_cmphex(identity.opaque, ==, device);
+    g_assert_cmpint(identity.n, ==, 0x31);
+    first = add(&t, &identity);
+    identity = irqlog_message_identity(device, 0x40, 0x32);
+    second = add(&t, &identity);
+    for (i = 0; i < 10000; i++) {
+        uint32_t data = i << 8 | (i % 2 ? 0x32 : 0x31);
+
+        identity = irqlog_message_identity(device, 0x40, data);
+        g_assert_cmpuint(irqlog_index_find(t.index, &t.store, &identity), ==,
+                         i % 2 ? second : first);
+    }
+    g_assert_cmpuint(irqlog_store_n_lines(&t.store), ==, 2);
+    identity = irqlog_message_identity(device + 16, 0x40, 0x31);
+    g_assert_cmpuint(irqlog_index_find(t.index, &t.store, &identity), ==,
+                     IRQLOG_NO_LINE);
+    irqlog_index_remove(t.index, irqlog_message_key(device, 0x31), first);
+    identity = irqlog_message_identity(device, 0x40, 0x31);
+    g_assert_cmpuint(irqlog_index_find(t.index, &t.store, &identity), ==,
+                     IRQLOG_NO_LINE);
+    test_index_deinit(&t);
+}
+
+/* All vectors of one device are told apart without a search through them. */
+static void test_vectors_are_spread(void)
+{
+    uint64_t cells[256];
+    unsigned i;
+    unsigned j;
+    TestIndex t;
+
+    test_index_init(&t);
+    for (i = 0; i < 256; i++) {
+        IrqlogIdentity identity = irqlog_message_identity(0x56000000a010, 0,
+                                                          i);
+        unsigned cell = 0;
+
+        add(&t, &identity);
+        while (atomic_load(&t.index->cells[cell].key) != identity.key) {
+            cell++;
+        }
+        cells[i] = cell;
+    }
+    for (i = 0; i < 256; i++) {
+        unsigned near = 0;
+
+        for (j = 0; j < 256; j++) {
+            near += cells[j] / 8 == cells[i] / 8;
+        }
+        g_assert_cmpuint(near, <=, 4);
+    }
+    test_index_deinit(&t);
+}
+
+/* A line that comes again and again is refused once. */
+static void test_refused(void)
+{
+    TestIndex t;
+    unsigned refused = 0;
+    unsigned i;
+
+    test_index_init(&t);
+    for (i = 0; i < 1000; i++) {
+        IrqlogIdentity identity = { 0x1000 + i % 5 * 16, 1, 2, 3, i % 10 };
+
+        refused += irqlog_index_refuse(t.index, &identity);
+    }
+    g_assert_cmpuint(refused, ==, 10);
+    test_index_deinit(&t);
+}
+
 static IrqlogIdentity nth(unsigned i)
 {
     return (IrqlogIdentity){ 0x560000000000 + (i % 100) * 16, 1, 2, 3, i };
@@ -172,6 +255,10 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/irqlog/index/all-of-it-counts", test_all_of_it_counts);
     g_test_add_func("/irqlog/index/removed", test_removed);
+    g_test_add_func("/irqlog/index/messages", test_messages);
+    g_test_add_func("/irqlog/index/vectors-are-spread",
+                    test_vectors_are_spread);
+    g_test_add_func("/irqlog/index/refused", test_refused);
     g_test_add_func("/irqlog/index/full", test_full);
     g_test_add_func("/irqlog/index/found-while-added",
                     test_found_while_added);

@@ -257,7 +257,7 @@ static void test_long_lines(void)
     g_assert_cmpuint(parser.stats.events, ==, 3);
     g_assert_cmpuint(parser.stats.bad, ==, 1);
     g_assert_cmpuint(parser.stats.bad_line[0], ==, 5);
-    g_assert_cmpstr(parser.stats.bad_why[0], ==, "a line of more than 16 KiB");
+    g_assert_cmpstr(parser.stats.bad_why[0], ==, "a line of more than 20 KiB");
     g_assert_cmpuint(parser.stats.foreign, ==, 1);
     g_free(name);
     g_free(just);
@@ -356,6 +356,22 @@ static void test_crlf(void)
     g_strfreev(lines);
 }
 
+/* A byte-order mark once hid the first line, and with it all names. */
+static void test_byte_order_mark(void)
+{
+    parse("\xef\xbb\xbf" EVENT);
+    g_assert_cmpuint(parser.stats.events, ==, 1);
+    g_assert_cmpuint(parser.stats.foreign, ==, 0);
+    g_assert_cmpstr(seen.raw, ==, EVENT);
+
+    /* not anywhere else, nor where there is nothing but a part of one */
+    parse("irq-log: lost=5\n\xef\xbb\xbf" "irq-log: lost=5\n");
+    g_assert_cmpuint(parser.stats.items, ==, 1);
+    g_assert_cmpuint(parser.stats.foreign, ==, 1);
+    parse("\xef\xbb\n\n");
+    g_assert_cmpuint(parser.stats.foreign, ==, 2);
+}
+
 /* For every length of a log of two events: nothing wrong comes out. */
 static void test_cut_anywhere(void)
 {
@@ -438,6 +454,7 @@ int main(int argc, char **argv)
     g_test_add_func("/irqlog/parse/run", test_run);
     g_test_add_func("/irqlog/parse/between", test_between);
     g_test_add_func("/irqlog/parse/crlf", test_crlf);
+    g_test_add_func("/irqlog/parse/byte-order-mark", test_byte_order_mark);
     g_test_add_func("/irqlog/parse/cut-anywhere", test_cut_anywhere);
     g_test_add_func("/irqlog/parse/flush", test_flush);
     g_test_add_func("/irqlog/parse/feed-again", test_feed_again);

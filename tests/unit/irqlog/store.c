@@ -17,15 +17,15 @@ typedef struct TestStore {
 
 static void test_store_init(TestStore *t, uint64_t entries, unsigned frames)
 {
-    IrqlogRun run = {
+    RecorderRun run = {
         .pid = 4711,
         .load_base = 0x555500000000,
         .build_id = "0123456789abcdef0123456789abcdef01234567",
         .exe = "/usr/bin/qemu-system-x86_64",
     };
-    ClockTriple earlier;
+    ClockReading earlier;
 
-    clock_read_triple(clock_host_kind(), &earlier);
+    clock_read(clock_host_kind(), &earlier);
     t->size = irqlog_store_size(entries, frames);
     t->mem = aligned_alloc(4096, t->size);
     memset(t->mem, 0, t->size);
@@ -124,6 +124,45 @@ static void test_message(void)
     free(t.mem);
 }
 
+/* What filters ask for is what the whole event says. */
+static void test_brief(void)
+{
+    static const uint64_t frames[16] = { 1, 2, 3 };
+    IrqlogCall calls[3] = {
+        { .level = 1, .tid = 77, .n_backtrace = 16, .backtrace = frames },
+        { .level = 1, .tid = 78, .flags = IRQLOG_FLAG_MSI,
+          .msi_data = 0x4031 },
+        { .level = 1, .tid = 79, .line = IRQLOG_NO_LINE },
+    };
+    IrqlogBrief brief;
+    IrqlogEvent event;
+    TestStore t;
+    unsigned i;
+
+    test_store_init(&t, 64, 16);
+    calls[0].line = add_line(&t, "/machine/a");
+    calls[1].line = calls[0].line;
+    for (i = 0; i < 3; i++) {
+        irqlog_store_record(&t.store, &calls[i]);
+        g_assert_cmpint(irqlog_store_event(&t.store, i + 1, &event), ==,
+                        EVRING_OK);
+        g_assert_cmpint(irqlog_store_brief(&t.store, i + 1, &brief), ==,
+                        EVRING_OK);
+        g_assert_cmpuint(brief.tid, ==, event.tid);
+        g_assert_cmpuint(brief.line, ==, calls[i].line);
+        g_assert_cmpint(brief.n, ==, event.n);
+        g_assert_cmpint(brief.kind, ==, event.kind);
+    }
+    g_assert_cmpint(irqlog_store_brief(&t.store, 4, &brief), ==,
+                    EVRING_FUTURE);
+    for (i = 0; i < 64; i++) {
+        irqlog_store_record(&t.store, &calls[0]);
+    }
+    g_assert_cmpint(irqlog_store_brief(&t.store, 3, &brief), ==,
+                    EVRING_OVERWRITTEN);
+    free(t.mem);
+}
+
 static void test_named_later(void)
 {
     IrqlogLineInfo line;
@@ -144,6 +183,33 @@ static void test_named_later(void)
     free(t.mem);
 }
 
+/* The next line of a device refers to its name; a name once told stays. */
+static void test_device(void)
+{
+    IrqlogLineInfo line;
+    uint32_t used;
+    TestStore t;
+
+    test_store_init(&t, 64, 0);
+    add_line(&t, "/a");
+    add_line(&t, "/b");
+    irqlog_store_line(&t.store, 0, &line);
+    g_assert_null(line.device);
+    irqlog_store_set_device(&t.store, 0, NULL);
+    irqlog_store_set_device(&t.store, 0, "hpet");
+    used = t.store.heap_used;
+    irqlog_store_set_device(&t.store, 1, "hpet");
+    g_assert_cmpuint(t.store.heap_used, ==, used);
+    add_line(&t, "/c");
+    irqlog_store_set_device(&t.store, 2, "edu:e");
+    irqlog_store_line(&t.store, 1, &line);
+    g_assert_cmpstr(line.device, ==, "hpet");
+    irqlog_store_line(&t.store, 2, &line);
+    g_assert_cmpstr(line.device, ==, "edu:e");
+    g_assert_cmpuint(irqlog_store_lines_refused(&t.store), ==, 0);
+    free(t.mem);
+}
+
 static void test_tables_full(void)
 {
     IrqlogThreadInfo thread = { .tid = 1, .name = "t" };
@@ -157,8 +223,10 @@ static void test_tables_full(void)
     for (i = 0; i < IRQLOG_MAX_LINES; i++) {
         g_assert_cmpuint(add_line(&t, "/p"), ==, i);
     }
+    g_assert_cmpuint(irqlog_store_lines_refused(&t.store), ==, 0);
     g_assert_cmpuint(add_line(&t, "/p"), ==, IRQLOG_NO_LINE);
-    g_assert_cmpuint(atomic_load(&t.store.tables->lines_refused), ==, 1);
+    irqlog_store_refuse_line(&t.store);
+    g_assert_cmpuint(irqlog_store_lines_refused(&t.store), ==, 1);
     for (i = 0; i < IRQLOG_MAX_THREADS; i++) {
         g_assert_cmpuint(irqlog_store_add_thread(&t.store, &thread), ==, i);
     }
@@ -174,13 +242,14 @@ static void test_tables_full(void)
     free(t.mem);
 }
 
-/* No room for names is no reason to lose the line. */
+/* No room for names is no reason to lose the line, but is said, once. */
 static void test_heap_full(void)
 {
     g_autofree char *path = g_strnfill(1000, 'x');
     IrqlogLineInfo line;
     TestStore t;
     uint32_t id = 0;
+    uint32_t unnamed;
     int i;
 
     test_store_init(&t, 64, 0);
@@ -189,7 +258,78 @@ static void test_heap_full(void)
         g_assert_cmpuint(id, ==, i);
     }
     g_assert_true(irqlog_store_line(&t.store, id, &line));
-    g_assert_cmpstr(line.path, ==, IRQLOG_ANONYMOUS);
+    g_assert_cmpstr(line.path, ==, IRQLOG_UNKNOWN);
+    g_assert_true(irqlog_store_line(&t.store, 0, &line));
+    g_assert_cmpstr(line.path, ==, path);
+    g_assert_cmpuint(irqlog_store_lines_refused(&t.store), ==,
+                     i - IRQLOG_HEAP_SIZE / 1001);
+    irqlog_store_name_line(&t.store, id, NULL, path, path);
+    g_assert_cmpuint(irqlog_store_lines_refused(&t.store), ==,
+                     i - IRQLOG_HEAP_SIZE / 1001);
+
+    unnamed = add_line(&t, NULL);
+    irqlog_store_name_line(&t.store, unnamed, NULL, path, path);
+    g_assert_cmpuint(irqlog_store_lines_refused(&t.store), ==,
+                     i - IRQLOG_HEAP_SIZE / 1001 + 1);
+    free(t.mem);
+}
+
+/* The heap's last bytes, to the last one, and nothing behind it. */
+static void test_heap_to_its_end(void)
+{
+    g_autofree char *path = g_strnfill(1000, 'x');
+    IrqlogLineInfo line;
+    TestStore t;
+    uint32_t left;
+    uint32_t id;
+
+    test_store_init(&t, 64, 0);
+    do {
+        add_line(&t, path);
+        left = IRQLOG_HEAP_SIZE - t.store.heap_used;
+    } while (left > 1001);
+    memset((char *)t.store.tables + sizeof(IrqlogTables), 0x5a, 64);
+    path[left] = '\0';      /* one byte too long, with its NUL */
+    id = add_line(&t, path);
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, ==, IRQLOG_UNKNOWN);
+    path[left - 1] = '\0';
+    id = add_line(&t, path);
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, ==, path);
+    g_assert_cmpuint(t.store.heap_used, ==, IRQLOG_HEAP_SIZE);
+    id = add_line(&t, "a");
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, ==, IRQLOG_UNKNOWN);
+    g_assert_cmpint(((char *)t.store.tables)[sizeof(IrqlogTables)], ==, 0x5a);
+    free(t.mem);
+}
+
+/* What stands in the memory of a ring, others may have written. */
+static void test_heap_lied_to(void)
+{
+    IrqlogLineInfo line;
+    TestStore t;
+    uint32_t id;
+
+    test_store_init(&t, 64, 0);
+    atomic_store(&t.store.tables->heap_used, UINT32_MAX - 5);
+    id = add_line(&t, "/machine/a");
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, ==, "/machine/a");
+
+    /* A string without an end, and ones outside of the heap. */
+    memset(t.store.tables->heap + IRQLOG_HEAP_SIZE - 8, 'x', 8);
+    atomic_store(&t.store.tables->lines[id].path, IRQLOG_HEAP_SIZE - 4);
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpstr(line.path, !=, "xxxx");
+    atomic_store(&t.store.tables->lines[id].path, IRQLOG_HEAP_SIZE);
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpuint(strlen(line.path), <, 30);
+    atomic_store(&t.store.tables->lines[id].path, UINT32_MAX);
+    t.store.tables->lines[id].kind = 77;
+    g_assert_true(irqlog_store_line(&t.store, id, &line));
+    g_assert_cmpint(line.kind, ==, IRQLOG_SOFTWARE);
     free(t.mem);
 }
 
@@ -285,9 +425,13 @@ int main(int argc, char **argv)
     g_test_add_func("/irqlog/store/format", test_format);
     g_test_add_func("/irqlog/store/call", test_call);
     g_test_add_func("/irqlog/store/message", test_message);
+    g_test_add_func("/irqlog/store/brief", test_brief);
     g_test_add_func("/irqlog/store/named-later", test_named_later);
+    g_test_add_func("/irqlog/store/device", test_device);
     g_test_add_func("/irqlog/store/tables-full", test_tables_full);
     g_test_add_func("/irqlog/store/heap-full", test_heap_full);
+    g_test_add_func("/irqlog/store/heap-to-its-end", test_heap_to_its_end);
+    g_test_add_func("/irqlog/store/heap-lied-to", test_heap_lied_to);
     g_test_add_func("/irqlog/store/attach", test_attach);
     g_test_add_func("/irqlog/store/attach-refuses", test_attach_refuses);
     g_test_add_func("/irqlog/store/damaged-tables", test_damaged_tables);

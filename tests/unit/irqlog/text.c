@@ -118,6 +118,10 @@ static void test_line(void)
           "kind=software path=\"(anonymous)\" "
           "driven-by=\"/machine/q35/lpc:gsi[4]\" "
           "owner=\"/machine/\\x22q35\\x22\"\n");
+    line.driven_by = line.owner = NULL;
+    line.device = "edu:a \"b\"";
+    irqlog_print_line(buf, &line);
+    g_assert_nonnull(strstr(buf, " device=\"edu:a \\x22b\\x22\"\n"));
 }
 
 static void test_thread(void)
@@ -168,12 +172,16 @@ static const EscapeCase escape_cases[] = {
     { "newline",    "a\nb",             "a\\x0ab" },
     { "del",        "\x7f",             "\\x7f" },
     { "utf-8",      "\xc3\xa9",         "\xc3\xa9" },
+    { "utf-8-long", "01234567\xec\x8a\xa4\xeb\xa0\x88\xeb\x93\x9c 12345678",
+                    "01234567\xec\x8a\xa4\xeb\xa0\x88\xeb\x93\x9c 12345678" },
     { "high-bytes", "\x80\xff\x80\xff\x80\xff\x80\xff\x80",
-                    "\x80\xff\x80\xff\x80\xff\x80\xff\x80" },
+                    "\\x80\\xff\\x80\\xff\\x80\\xff\\x80\\xff\\x80" },
+    { "c1",         "a\xc2\x9b" "31m",   "a\\xc2\\x9b31m" },
+    { "bidi",       "a\xe2\x80\xae" "b", "a\\xe2\\x80\\xaeb" },
     { "long-plain", "0123456789abcdefghi", "0123456789abcdefghi" },
     { "in-the-8th", "0123456\x1f" "89",    "0123456\\x1f89" },
     { "in-the-9th", "01234567\\9abcdefgh", "01234567\\x5c9abcdefgh" },
-    { "borders",    "\x1f\x20\x7e\x7f\x80[]^", "\\x1f ~\\x7f\x80[]^" },
+    { "borders",    "\x1f\x20\x7e\x7f\x80[]^", "\\x1f ~\\x7f\\x80[]^" },
 };
 
 static void test_escapes(void)
@@ -205,7 +213,7 @@ static void test_each_byte(void)
 
     event.path = path;
     for (c = 1; c < 256; c++) {
-        bool special = c < 0x20 || c == 0x7f || c == '\\';
+        bool special = c < 0x20 || c >= 0x7f || c == '\\';
 
         for (at = 0; at < 16; at++) {
             memset(path, 'x', 16);
@@ -224,7 +232,8 @@ static void test_longest(void)
     char *text = g_strnfill(100000, '\n');
     char *exact = g_malloc(IRQLOG_TEXT_MAX);
     IrqlogEvent event = page_event;
-    IrqlogLineInfo line = { .path = text, .driven_by = text, .owner = text };
+    IrqlogLineInfo line = { .path = text, .driven_by = text, .owner = text,
+                            .device = text };
     IrqlogThreadInfo thread = { .role = text, .name = text };
     IrqlogObjectInfo object = { .build_id = text, .file = text };
     size_t len;

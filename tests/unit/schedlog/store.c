@@ -6,12 +6,14 @@
  */
 #include "schedlog/store.h"
 
+#include "old-file.h"
+
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    EVERYTHING = (1 << 17) - 1,
+    EVERYTHING = SCHEDLOG_HAS_ALL,
 };
 
 typedef struct TestStore {
@@ -23,16 +25,16 @@ typedef struct TestStore {
 
 static void test_store_init(TestStore *t, uint64_t entries)
 {
-    SchedlogRun run = {
+    RecorderRun run = {
         .pid = 4711,
         .n_vcpus = 4,
         .load_base = 0x555500000000,
         .build_id = "0123456789abcdef0123456789abcdef01234567",
         .exe = "/usr/bin/qemu-system-x86_64",
     };
-    ClockTriple earlier;
+    ClockReading earlier;
 
-    clock_read_triple(clock_host_kind(), &earlier);
+    clock_read(clock_host_kind(), &earlier);
     t->size = schedlog_store_size(entries);
     t->mem = aligned_alloc(4096, t->size);
     memset(t->mem, 0, t->size);
@@ -118,6 +120,7 @@ static void test_format(void)
 
     test_store_init(&t, 64);
     header = t.store.header;
+    g_assert_cmpuint(header->version, ==, 2);
     g_assert_cmpuint(header->content, ==, 2);
     g_assert_cmpuint(header->n_rings, ==, 1);
     g_assert_cmpuint(header->n_words, ==, 23);
@@ -137,7 +140,7 @@ static void test_format(void)
     g_assert_cmphex(words[5], ==, 0x5566778811223344);
     g_assert_cmphex(words[6], ==, 0xddeeff0099aabbcc);
     g_assert_cmphex(words[7], ==, 0x081f050f0202abcd);
-    g_assert_cmphex(words[8], ==, 0x0001ffff0000cafe);
+    g_assert_cmphex(words[8], ==, 0x0003ffff0000cafe);
     g_assert_cmphex(words[9], ==, 0x9abcdef012345678);
     g_assert_cmpmem(&words[10], 16, event.image, 16);
     g_assert_cmpmem(&words[12], 80, event.name, 80);
@@ -196,6 +199,7 @@ static const HasCase has_cases[] = {
     { "old-priority", SCHEDLOG_HAS_OLD_PRIORITY, MEMBER(old_priority) },
     { "switches", SCHEDLOG_HAS_SWITCHES, MEMBER(switches) },
     { "wait-time", SCHEDLOG_HAS_WAIT_TIME, MEMBER(wait_time) },
+    { "idle-unknown", SCHEDLOG_IDLE_UNKNOWN, 0, 0 },
 };
 
 /* What has does not say is 0, and nothing else is. */
@@ -237,11 +241,11 @@ static const LieCase lie_cases[] = {
     { "old-priority", 7, 0xffull << 56, 0x80ull << 56,
       SCHEDLOG_HAS_OLD_PRIORITY },
     { "image-empty", 10, 0xff, 0, SCHEDLOG_HAS_IMAGE },
-    { "image-no-text", 10, 0xff, 0x80, SCHEDLOG_HAS_IMAGE },
+    { "image-no-text", 10, 0xff, 0x80, 0 },
     { "name-empty", 12, 0xff, 0, SCHEDLOG_HAS_NAME | SCHEDLOG_NAME_CUT },
     { "name-no-text", 12, 0xff, 0xff,
       SCHEDLOG_HAS_NAME | SCHEDLOG_NAME_CUT },
-    { "has-newer", 8, 0, 0xfffeull << 48, 0 },
+    { "has-newer", 8, 0, 0xfffcull << 48, 0 },
     { "reserved", 22, 0, UINT64_MAX, 0 },
 };
 
@@ -301,15 +305,68 @@ static void test_lie_text(void)
     g_assert_cmpuint(strlen(back.name), ==, 79);
 
     /* A character that would need the byte of the NUL. */
-    change_word(&t, 11, UINT64_MAX, 0x9c95ed4141414141);
+    change_word(&t, 21, UINT64_MAX, 0x9c95ed4141414141);
     back = read_back(&t, 1);
-    g_assert_cmpstr(back.image, ==, "AAAAAAAAAAAAA");
-    change_word(&t, 11, UINT64_MAX, 0x4141ff4141414141);
+    g_assert_cmpuint(strlen(back.name), ==, 77);
+    change_word(&t, 21, UINT64_MAX, 0x4141ff4141414141);
     back = read_back(&t, 1);
-    g_assert_cmpstr(back.image, ==, "AAAAAAAAAAAAA");
+    g_assert_cmpuint(strlen(back.name), ==, 77);
     /* Nothing of what was behind is left. */
-    g_assert_cmpint(back.image[14], ==, 0);
+    g_assert_cmpint(back.name[78], ==, 0);
     free(t.mem);
+}
+
+/* Nothing of an image is lost, also behind a zero; the last byte is a NUL. */
+static void test_image_bytes(void)
+{
+    static const char images[][SCHEDLOG_IMAGE_SIZE] = {
+        "\xb0\xe8\xbb\xea\xb1\xe2.exe",
+        "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\xff",
+        "a\x1b[2J\r\n\x7f\0behind",
+        "\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\x9c\xed\x95\xff",
+    };
+    SchedlogEvent event = full_event();
+    SchedlogEvent back;
+    TestStore t;
+    size_t i;
+
+    test_store_init(&t, 64);
+    for (i = 0; i < G_N_ELEMENTS(images); i++) {
+        memcpy(event.image, images[i], sizeof(event.image));
+        record(&t, &event);
+        back = read_back(&t, i + 1);
+        g_assert_cmphex(back.has, ==, EVERYTHING);
+        g_assert_cmpmem(back.image, 16, images[i], 16);
+    }
+    free(t.mem);
+}
+
+/* A ring of version 1, as it was written when there was no other. */
+static void test_version_1(void)
+{
+    static const char *const wanted[] = {
+        "\xeb\xa9\x94\xeb\xaa\xa8\xec\x9e\xa5.exe",
+        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
+        "fifteen-letters", "System",
+    };
+    SchedlogStore reader;
+    SchedlogEvent event;
+    Err err = {};
+    size_t size;
+    uint8_t *bytes = old_file_read("ring-v1-sched.hex", &size);
+    size_t i;
+
+    g_assert_true(schedlog_store_attach(&reader, bytes, size, &err));
+    g_assert_cmpuint(reader.header->version, ==, 1);
+    for (i = 0; i < G_N_ELEMENTS(wanted); i++) {
+        g_assert_cmpint(schedlog_store_event(&reader, i + 1, &event), ==,
+                        EVRING_OK);
+        g_assert_cmpstr(event.image, ==, wanted[i]);
+        g_assert_cmpuint(event.vcpu, ==, (i + 1) % 2);
+    }
+    g_assert_cmpint(schedlog_store_event(&reader, i + 1, &event), ==,
+                    EVRING_FUTURE);
+    free(bytes);
 }
 
 /* The writer's strings need not end either, and what is behind stays here. */
@@ -337,7 +394,6 @@ static void test_unended(void)
 static void assert_sane(const SchedlogEvent *e)
 {
     g_assert_cmphex(e->has & ~(uint32_t)EVERYTHING, ==, 0);
-    g_assert_true(g_utf8_validate(e->image, -1, NULL));
     g_assert_true(g_utf8_validate(e->name, -1, NULL));
     g_assert_cmpuint(strlen(e->image), <, SCHEDLOG_IMAGE_SIZE);
     g_assert_cmpuint(strlen(e->name), <, SCHEDLOG_NAME_SIZE);
@@ -442,10 +498,10 @@ static void test_attach_refuses(void)
     g_assert_false(schedlog_store_attach(&reader, t.mem, t.size, &err));
     g_assert_nonnull(strstr(err.text, "impossible size"));
     t.store.header->n_words = 23;
-    t.store.header->version = 2;
+    t.store.header->version = EVRING_VERSION + 1;
     g_assert_false(schedlog_store_attach(&reader, t.mem, t.size, &err));
     g_assert_cmpint(err.code, ==, ERR_VERSION);
-    t.store.header->version = 1;
+    t.store.header->version = EVRING_VERSION;
     g_assert_false(schedlog_store_attach(&reader, t.mem, t.size - 1, &err));
     g_assert_cmpint(err.code, ==, ERR_FORMAT);
     g_assert_true(schedlog_store_attach(&reader, t.mem, t.size, &err));
@@ -483,9 +539,9 @@ static void test_dropped(void)
     for (i = 0; i < 63; i++) {
         record(&t, &event);
     }
-    g_assert_cmpuint(schedlog_store_dropped(&t.store), ==, 0);
+    g_assert_cmpuint(evring_dropped(&t.store.ring), ==, 0);
     g_assert_cmpuint(schedlog_store_record(&t.store, &event), ==, 0);
-    g_assert_cmpuint(schedlog_store_dropped(&t.store), ==, 1);
+    g_assert_cmpuint(evring_dropped(&t.store.ring), ==, 1);
     free(t.mem);
 }
 
@@ -499,7 +555,12 @@ typedef struct EntriesCase {
 static const EntriesCase entries_cases[] = {
     { "usual", 65536, 4, 262144 },
     { "rounded", 65536, 3, 262144 },
-    { "least", 0, 1, 64 },
+    { "least", 1, 1, 64 },
+    { "default", 0, 1, 65536 },
+    { "default-of-two", 0, 2, 131072 },
+    { "default-of-four", 0, 4, 262144 },
+    { "default-of-many", 0, 255, 262144 },
+    { "default-no-vcpus", 0, 0, 65536 },
     { "no-vcpus", 100, 0, 128 },
     { "most", 4194304, 1, 4194304 },
     { "too-many", 4194304, 2, 4194304 },
@@ -579,6 +640,7 @@ static void test_guest_lies(void)
     memset(guest.offsets[2].name, 'x', sizeof(guest.offsets[2].name));
     strcpy(guest.offsets[3].name, "good\nbad");
     strcpy(guest.offsets[4].source, "\x80");
+    strcpy(guest.offsets[6].source, "ab\x7f");
     schedlog_store_add_guest(&t.store, &guest);
     g_assert_true(schedlog_store_guest(&t.store, 0, &back));
     g_assert_cmpuint(back.n_offsets, ==, 64);
@@ -588,6 +650,7 @@ static void test_guest_lies(void)
     g_assert_cmpstr(back.offsets[3].name, ==, "good");
     g_assert_cmpstr(back.offsets[4].source, ==, "");
     g_assert_cmpstr(back.offsets[5].source, ==, "code");
+    g_assert_cmpstr(back.offsets[6].source, ==, "ab");
     free(t.mem);
 }
 
@@ -716,7 +779,7 @@ static void test_race(void)
     for (i = 0; i < WRITERS; i++) {
         dropped += writers[i].dropped;
     }
-    g_assert_cmpuint(schedlog_store_dropped(&race.t.store), ==, dropped);
+    g_assert_cmpuint(evring_dropped(&race.t.store.ring), ==, dropped);
     for (i = 0; i < READERS; i++) {
         g_assert_cmpuint(readers[i].read, >, 0);
         g_assert_cmpuint(readers[i].read + readers[i].lost + dropped, ==,
@@ -792,6 +855,8 @@ int main(int argc, char **argv)
     g_test_add_func("/schedlog/store/event", test_event);
     g_test_add_func("/schedlog/store/lie-origin", test_lie_origin);
     g_test_add_func("/schedlog/store/lie-text", test_lie_text);
+    g_test_add_func("/schedlog/store/image-bytes", test_image_bytes);
+    g_test_add_func("/schedlog/store/version-1", test_version_1);
     g_test_add_func("/schedlog/store/unended", test_unended);
     g_test_add_func("/schedlog/store/damaged", test_damaged);
     g_test_add_func("/schedlog/store/attach", test_attach);

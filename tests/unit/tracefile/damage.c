@@ -6,8 +6,20 @@
 #include "sample.h"
 
 #include "tracefile/pack.h"
+#include "tracefile/read-chunk.h"
 
 #include <string.h>
+
+/*
+ * Every reader is some MiB of fresh memory, which a sanitizer writes over and
+ * shadows: nearly all of the time of a read here.  Every byte is tried in a
+ * plain build, one in STEP under a sanitizer.
+ */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { STEP = 13 };
+#else
+enum { STEP = 1 };
+#endif
 
 enum { N = 40 };
 
@@ -42,24 +54,29 @@ static void test_cut(void)
 {
     Memory memory;
     TraceReadStats stats;
+    g_autofree char *wanted = NULL;
+    size_t last_whole = SIZE_MAX;
     size_t cut;
     size_t len;
 
     write_sample(&memory);
     len = memory.bytes->len;
-    for (cut = len; cut-- > 0;) {
+    for (cut = 0; cut < len; cut += STEP) {
         g_autofree char *dump = NULL;
-        g_autofree char *wanted = NULL;
         size_t whole = whole_within(&memory, cut);
 
+        if (whole != last_whole) {
+            g_free(wanted);
+            memory.bytes->len = (guint)whole;
+            wanted = sample_dump(&memory, TRACE_SCHED | TRACE_IRQ, &stats);
+            last_whole = whole;
+        }
         memory.bytes->len = (guint)cut;
         dump = sample_dump(&memory, TRACE_SCHED | TRACE_IRQ, &stats);
-        memory.bytes->len = (guint)whole;
         if (whole) {
             g_assert_false(stats.ended);
             g_assert_true(stats.cut == (cut > whole));
         }
-        wanted = sample_dump(&memory, TRACE_SCHED | TRACE_IRQ, &stats);
         g_assert_cmpstr(dump, ==, wanted);
     }
     memory.bytes->len = (guint)len;
@@ -109,7 +126,7 @@ static void test_changed(void)
     write_sample(&memory);
     good = sample_dump(&memory, TRACE_SCHED | TRACE_IRQ, &stats);
     good_plain = without_names(good);
-    for (i = 0; i < memory.bytes->len; i++) {
+    for (i = 0; i < memory.bytes->len; i += STEP) {
         g_autofree char *dump = NULL;
         g_autofree char *plain = NULL;
 
@@ -149,14 +166,14 @@ static void test_resync(void)
     memory_clear(&memory);
 }
 
-/* A long stretch of nothing, longer than the reader's window. */
-static void test_long_gap(void)
+/* A stretch of zeroes behind the first chunk: all the rest is found. */
+static void check_gap(size_t gap)
 {
     Memory memory;
     TraceReadStats stats;
     g_autofree char *dump = NULL;
     g_autofree uint8_t *tail = NULL;
-    static const uint8_t nothing[200000];
+    g_autofree uint8_t *nothing = g_malloc0(gap);
     size_t first;
     size_t len;
 
@@ -165,14 +182,31 @@ static void test_long_gap(void)
     len = memory.bytes->len - first;
     tail = g_memdup2(memory.bytes->data + first, len);
     g_byte_array_set_size(memory.bytes, (guint)first);
-    g_byte_array_append(memory.bytes, nothing, sizeof(nothing));
+    g_byte_array_append(memory.bytes, nothing, (guint)gap);
     g_byte_array_append(memory.bytes, tail, (guint)len);
     dump = sample_dump(&memory, TRACE_SCHED | TRACE_IRQ, &stats);
-    g_assert_cmpuint(stats.bytes_skipped, ==, sizeof(nothing));
+    g_assert_cmpuint(stats.bytes_skipped, ==, gap);
     g_assert_cmpuint(stats.chunks_missing, ==, 0);
     g_assert_true(stats.ended);
     g_assert_nonnull(strstr(dump, "irq 40 "));
     memory_clear(&memory);
+}
+
+/* Longer than the reader's window. */
+static void test_long_gap(void)
+{
+    check_gap(200000);
+}
+
+/* The next chunk's header lies across the end of the reader's window. */
+static void test_gap_to_the_windows_end(void)
+{
+    size_t gap;
+
+    for (gap = TRACE_SEARCH_SIZE - TRACE_CHUNK_HEADER_SIZE;
+         gap <= TRACE_SEARCH_SIZE; gap++) {
+        check_gap(gap);
+    }
 }
 
 typedef struct HeaderCase {
@@ -185,8 +219,8 @@ typedef struct HeaderCase {
 
 static const HeaderCase header_cases[] = {
     { "other-magic", 0, 0, ERR_FORMAT, "not a recording" },
-    { "newer", 8, 2, ERR_VERSION, "version 2, but this program reads up to "
-      "version 1" },
+    { "newer", 8, 3, ERR_VERSION, "version 3, but this program reads up to "
+      "version 2" },
     { "much-newer", 8, UINT32_MAX, ERR_VERSION, "version 4294967295" },
     { "version-0", 8, 0, ERR_FORMAT, "makes no sense" },
     { "header-size", 12, 4096, ERR_FORMAT, "makes no sense" },
@@ -286,7 +320,7 @@ typedef struct ChunkCase {
     const char *dump;
 } ChunkCase;
 
-#define P(s) s, sizeof(s) - 1
+#define P(s) (s), sizeof(s) - 1
 #define EIGHT "\1\0\0\0\0\0\0\0"
 
 static const ChunkCase chunk_cases[] = {
@@ -323,6 +357,19 @@ static const ChunkCase chunk_cases[] = {
       "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 1, 0, "" },
     { "guest-offsets-65", TRACE_CHUNK_GUEST, P(EIGHT EIGHT "\0\0\0\x41"), 1,
       0, "" },
+    { "host-vcpu-4096", TRACE_CHUNK_HOST, P(EIGHT "\x80\x20\0\0\0"), 1, 0,
+      "" },
+    { "host-longer-than-time", TRACE_CHUNK_HOST, P(EIGHT "\0\2\0\0"), 1, 0,
+      "" },
+    { "host-second-cut", TRACE_CHUNK_HOST, P(EIGHT "\2\1\3\4" "\2\2"), 1,
+      0, "host 2 0-1 run 3 wait 4\n" },
+    { "ticks-vcpu-4096", TRACE_CHUNK_TICKS, P(EIGHT "\x80\x20\0"
+      "\0\0\0\0\0\0\0\0"), 1, 0, "" },
+    { "ticks-longer-than-time", TRACE_CHUNK_TICKS, P(EIGHT "\0\2\0"
+      "\0\0\0\0\0\0\0"), 1, 0, "" },
+    { "ticks-second-cut", TRACE_CHUNK_TICKS, P(EIGHT "\2\1\3"
+      "\4\5\6\7\10\11\12" "\2\2"), 1, 0,
+      "ticks 2 0-1 of 3: 4 5 6 7 8 irqs 9 dpcs 10\n" },
     { "end-cut", TRACE_CHUNK_END, P("\1\0\0\0"), 1, 0, "" },
 };
 
@@ -341,6 +388,54 @@ static void test_chunk(gconstpointer data)
     g_assert_cmpuint(stats.chunks_malformed, ==, c->malformed);
     g_assert_cmpuint(stats.chunks_unknown, ==, c->unknown);
     g_assert_cmpuint(stats.bytes_skipped, ==, 0);
+    memory_clear(&memory);
+}
+
+/* One offset more than a guest can have, and all of them are there. */
+static void test_too_many_offsets(void)
+{
+    uint8_t payload[20 + 3 * (SCHEDLOG_MAX_OFFSETS + 1)] = { 0 };
+    Memory memory;
+    TraceReadStats stats;
+    g_autofree char *dump = NULL;
+
+    write_sample(&memory);
+    g_byte_array_set_size(memory.bytes, TRACE_HEADER_SIZE);
+    payload[19] = SCHEDLOG_MAX_OFFSETS + 1;
+    add_chunk(&memory, TRACE_CHUNK_GUEST, 0, (char *)payload,
+              sizeof(payload));
+    dump = sample_dump(&memory, TRACE_SCHED | TRACE_IRQ, &stats);
+    g_assert_cmpstr(dump, ==, "");
+    g_assert_cmpuint(stats.chunks_malformed, ==, 1);
+    memory_clear(&memory);
+}
+
+static ssize_t read_no_more_than_fits(void *opaque, uint64_t offset,
+                                      void *buf, size_t len)
+{
+    TraceSource source = memory_source(opaque);
+
+    g_assert_cmpuint(len, <=, TRACE_CHUNK_MAX);
+    return source.read(opaque, offset, buf, len);
+}
+
+/* A chunk that is longer than chunks are, with checksums that are right. */
+static void test_too_long(void)
+{
+    g_autofree char *payload = g_malloc0(TRACE_CHUNK_MAX + 1);
+    Memory memory;
+    TraceSource source = { read_no_more_than_fits, &memory };
+    TraceReader *reader;
+    TraceItem item;
+
+    write_sample(&memory);
+    g_byte_array_set_size(memory.bytes, TRACE_HEADER_SIZE);
+    add_chunk(&memory, TRACE_CHUNK_LOST, 0, payload, TRACE_CHUNK_MAX + 1);
+    reader = trace_reader_new(&source, TRACE_SCHED, NULL);
+    g_assert_false(trace_reader_next(reader, &item));
+    g_assert_cmpuint(trace_reader_stats(reader)->bytes_skipped, ==,
+                     TRACE_CHUNK_HEADER_SIZE + TRACE_CHUNK_MAX + 1);
+    trace_reader_free(reader);
     memory_clear(&memory);
 }
 
@@ -372,6 +467,8 @@ int main(int argc, char **argv)
     g_test_add_func("/tracefile/damage/changed", test_changed);
     g_test_add_func("/tracefile/damage/resync", test_resync);
     g_test_add_func("/tracefile/damage/long-gap", test_long_gap);
+    g_test_add_func("/tracefile/damage/gap-to-the-windows-end",
+                    test_gap_to_the_windows_end);
     for (i = 0; i < G_N_ELEMENTS(header_cases); i++) {
         g_autofree char *path = g_strdup_printf(
             "/tracefile/damage/header/%s", header_cases[i].name);
@@ -386,6 +483,9 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &chunk_cases[i], test_chunk);
     }
+    g_test_add_func("/tracefile/damage/chunk/too-many-offsets",
+                    test_too_many_offsets);
+    g_test_add_func("/tracefile/damage/chunk/too-long", test_too_long);
     g_test_add_func("/tracefile/damage/numbers", test_numbers);
     return g_test_run();
 }

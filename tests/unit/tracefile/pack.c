@@ -51,7 +51,7 @@ static void test_layout(void)
     pack_number(&to, 300);
     pack_signed(&to, -1);
     pack_string(&to, "ab");
-    g_assert_cmpmem(bytes, to.p - bytes, wanted, sizeof(wanted));
+    g_assert_cmpmem(bytes, (to.p - bytes), wanted, sizeof(wanted));
 }
 
 /* Cut anywhere, reading says so, and stays within the bytes. */

@@ -5,6 +5,8 @@
  */
 #include "sample.h"
 
+#include "old-file.h"
+
 #include <string.h>
 
 typedef struct Fixture {
@@ -57,6 +59,8 @@ static void test_header(Fixture *f, gconstpointer data)
     g_assert_cmpstr(info->qemu_version, ==, wanted.qemu_version);
     g_assert_cmpstr(info->vm_name, ==, wanted.vm_name);
     g_assert_cmpstr(info->options, ==, wanted.options);
+    g_assert_cmpint(info->past_log_known, ==, wanted.past_log_known);
+    g_assert_cmpstr(info->past_log, ==, wanted.past_log);
     trace_reader_free(reader);
 }
 
@@ -136,6 +140,7 @@ static void compare_line(const TraceItem *item)
     if (line == 1) {
         g_assert_cmpstr(item->line_info->driven_by, ==, "/drv:x");
         g_assert_cmpstr(item->line_info->owner, ==, "/owner");
+        g_assert_cmpstr(item->line_info->device, ==, "edu:e");
         g_assert_cmpint(item->irq.n, ==, 3);
     }
     if (line == 4) {
@@ -172,6 +177,12 @@ static void test_others(Fixture *f, gconstpointer data)
         "object 7f0000000000 7f0000001000 7f0000002000 '5a3c' '/lib/c.so'\n"
         "guest @1500000 fffff80000000000+1000000 12345678 build=26100 "
         "kpcr-current-prcb=32(code) kthread-state=-1()\n"
+        "host 0 1000000-3000000 run 1500000 wait 500000\n"
+        "host 3 1000000-2999000 run 0 wait 0\n"
+        "host 4095 3000000-3900000 run 3000000 wait 18446744073709551615\n"
+        "ticks 0 1000000-3000000 of 15625000: 32 4 1 0 27 irqs 64 dpcs 5\n"
+        "ticks 4095 2000000-2999999 of 0: 4294967295 0 0 0 1 "
+        "irqs 4294967295 dpcs 0\n"
         "lost 2 17 from 100: 3000000 to 3100000\n"
         "mark 4000000 1 2 3 1\n"
         "end 2 5000000 0 0 0 17\n";
@@ -221,7 +232,7 @@ static void test_late_name(Fixture *f, gconstpointer data)
     trace_writer_end(f->writer, TRACE_END_ASKED, 9, NULL);
     dump = sample_dump(&f->memory, TRACE_IRQ, &stats);
     g_assert_nonnull(strstr(dump, "irq 1 @1 l=0 n=4 k=0 d=0 1 2 3 c=0 tid=0 "
-                            "'/p' req=- line=0 drv=- own=- by"));
+                            "'/p' req=- line=0 drv=- own=- dev=- by"));
     g_assert_nonnull(strstr(dump, "own=/late"));
 }
 
@@ -295,7 +306,7 @@ static void test_sizes(Fixture *f, gconstpointer data)
     (void)data;
     sample_write(f->writer, 20000);
     g_assert_cmpuint(trace_writer_bytes(f->writer) -
-                     2 * TRACE_CHUNK_HEADER_SIZE, ==, f->memory.bytes->len);
+                     4 * TRACE_CHUNK_HEADER_SIZE, ==, f->memory.bytes->len);
     g_assert_cmpuint(f->memory.writes, >, 10);
     /* Some 20 to 40 bytes a switch, 20 to 80 an interrupt with frames. */
     g_assert_cmpuint(f->memory.bytes->len, <, 20000 * 130);
@@ -331,6 +342,73 @@ static void test_full(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(dump, wanted));
 }
 
+/* Nothing of an image is lost, whatever its bytes. */
+static void test_image_bytes(Fixture *f, gconstpointer data)
+{
+    static const char images[][SCHEDLOG_IMAGE_SIZE] = {
+        "\xb0\xe8\xbb\xea\xb1\xe2.exe",
+        "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\xff",
+        "a\x1b[2J\r\n\x7f\0behind",
+    };
+    SchedlogEvent event = { .has = SCHEDLOG_HAS_IMAGE };
+    TraceReader *reader;
+    TraceItem item;
+    size_t n = 0;
+    size_t i;
+
+    (void)data;
+    trace_writer_begin(f->writer, &sample_info, NULL);
+    for (i = 0; i < G_N_ELEMENTS(images); i++) {
+        event.seq = i + 1;
+        event.thread = 0x1000 * (i + 1);
+        memcpy(event.image, images[i], sizeof(event.image));
+        g_assert_true(trace_writer_sched(f->writer, &event, NULL));
+    }
+    trace_writer_end(f->writer, TRACE_END_ASKED, 9, NULL);
+    reader = trace_reader_new(&f->source, TRACE_SCHED, NULL);
+    while (trace_reader_next(reader, &item)) {
+        if (item.type == TRACE_ITEM_SCHED) {
+            g_assert_cmpmem(item.sched.image, 16, images[n], 16);
+            n++;
+        }
+    }
+    g_assert_cmpuint(n, ==, G_N_ELEMENTS(images));
+    trace_reader_free(reader);
+}
+
+/* A recording of version 1, as it was written when there was no other. */
+static void test_version_1(Fixture *f, gconstpointer data)
+{
+    static const char *const wanted[] = {
+        "\xeb\xa9\x94\xeb\xaa\xa8\xec\x9e\xa5.exe",
+        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
+        "fifteen-letters", "System",
+    };
+    TraceReader *reader;
+    TraceItem item;
+    size_t size;
+    g_autofree uint8_t *bytes = old_file_read("trace-v1.hex", &size);
+    size_t n = 0;
+
+    (void)data;
+    g_byte_array_append(f->memory.bytes, bytes, (guint)size);
+    reader = trace_reader_new(&f->source, TRACE_SCHED, NULL);
+    g_assert_cmpuint(trace_reader_info(reader)->version, ==, 1);
+    while (trace_reader_next(reader, &item)) {
+        if (item.type == TRACE_ITEM_SCHED) {
+            g_assert_cmpstr(item.sched.image, ==, wanted[n % 4]);
+            g_assert_cmpuint(item.sched.seq, ==, ++n);
+            g_assert_cmphex(item.sched.thread, ==,
+                            0xffffa00000000000 + (n % 4 + 1) * 0x100);
+        }
+    }
+    g_assert_cmpuint(n, ==, 8);
+    g_assert_true(trace_reader_stats(reader)->ended);
+    g_assert_cmpuint(trace_reader_stats(reader)->bytes_skipped +
+                     trace_reader_stats(reader)->chunks_malformed, ==, 0);
+    trace_reader_free(reader);
+}
+
 #define ADD(name, fn) \
     g_test_add("/tracefile/round-trip/" name, Fixture, NULL, set_up, fn, \
                tear_down)
@@ -341,6 +419,8 @@ int main(int argc, char **argv)
     ADD("header", test_header);
     ADD("sched", test_sched);
     ADD("irq", test_irq);
+    ADD("image-bytes", test_image_bytes);
+    ADD("version-1", test_version_1);
     ADD("others", test_others);
     ADD("lost-filter", test_lost_filter);
     ADD("late-name", test_late_name);

@@ -80,6 +80,8 @@ const TraceInfo sample_info = {
     .qemu_version = "10.0.2",
     .vm_name = "win11",
     .options = "vmscope record -o x",
+    .past_log_known = true,
+    .past_log = "disk0 (virtio-blk-pci): messages by irqfd\nits timer",
 };
 
 static void set_names(uint64_t who, SchedlogEvent *event)
@@ -143,6 +145,9 @@ void sample_sched(uint64_t seq, SchedlogEvent *event)
     event->has |= SCHEDLOG_HAS_STATE | SCHEDLOG_HAS_PRIORITY;
     event->state = 2;
     event->priority = (int8_t)(seq % 40 - 8);
+    if (seq % 7 == 0) {
+        event->has |= SCHEDLOG_IDLE_UNKNOWN;
+    }
     if (seq % 5 == 0) {
         event->has |= SCHEDLOG_HAS_ATTACHED | SCHEDLOG_HAS_MISSED |
                       SCHEDLOG_HAS_SWITCHES | SCHEDLOG_HAS_WAIT_TIME;
@@ -188,10 +193,10 @@ static void write_lines(TraceWriter *writer)
         { 0x10, 0x20, 0x30, 0, IRQLOG_HARDWARE, "/machine/pin[0]", NULL,
           NULL },
         { 0x11, 0x21, 0x31, 3, IRQLOG_PERCPU, "/machine/cpu[3]", "/drv:x",
-          "/owner" },
+          "/owner", "edu:e" },
         { 0x12, 0x22, 0x32, -7, IRQLOG_SOFTWARE, IRQLOG_ANONYMOUS, NULL,
           "/owner2" },
-        { 0x13, 0x23, 0x33, 9, IRQLOG_HARDWARE, "", "/d", NULL },
+        { 0x13, 0x23, 0x33, 9, IRQLOG_HARDWARE, "", "/d", NULL, "" },
         { 0, 0, 0x34, 0, IRQLOG_MSI, "/machine/peripheral/net0", NULL,
           NULL },
     };
@@ -250,12 +255,29 @@ void sample_write(TraceWriter *writer, unsigned n)
     };
     static const TraceLost lost = { TRACE_IRQ, 17, 100, 3000000, 3100000 };
     static const TraceMark mark = { 4000000, 1, 2, 3, true };
+    static const TraceHost hosts[] = {
+        { 0, 1000000, 3000000, 1500000, 500000 },
+        { 3, 1000000, 2999000, 0, 0 },
+        { TRACE_MAX_VCPUS - 1, 3000000, 3900000, 3000000, UINT64_MAX },
+    };
+    static const TraceTicks ticks[] = {
+        { 0, 1000000, 3000000, 15625000, { 32, 4, 1, 0, 27 }, 64, 5 },
+        { TRACE_MAX_VCPUS - 1, 2000000, 2999999, 0,
+          { UINT32_MAX, 0, 0, 0, 1 }, UINT32_MAX, 0 },
+    };
+    size_t i;
 
     g_assert_true(trace_writer_begin(writer, &sample_info, NULL));
     g_assert_true(trace_writer_object(writer, &object, NULL));
     write_lines(writer);
     write_guest(writer);
     write_events(writer, n);
+    for (i = 0; i < G_N_ELEMENTS(hosts); i++) {
+        g_assert_true(trace_writer_host(writer, &hosts[i], NULL));
+    }
+    for (i = 0; i < G_N_ELEMENTS(ticks); i++) {
+        g_assert_true(trace_writer_ticks(writer, &ticks[i], NULL));
+    }
     g_assert_true(trace_writer_lost(writer, &lost, NULL));
     g_assert_true(trace_writer_mark(writer, &mark, NULL));
     g_assert_true(trace_writer_end(writer, TRACE_END_DURATION, 5000000,
@@ -290,10 +312,11 @@ static void dump_irq(GString *out, const TraceItem *item)
                            e->time_ns, e->level, e->n, e->kind, e->depth,
                            e->irq, e->handler, e->opaque, e->caller, e->tid,
                            e->path, e->requester ? e->requester : "-");
-    g_string_append_printf(out, " line=%u drv=%s own=%s by '%s' %s",
+    g_string_append_printf(out, " line=%u drv=%s own=%s dev=%s by '%s' %s",
                            item->line,
                            item->line_info->driven_by ?: "-",
                            item->line_info->owner ?: "-",
+                           item->line_info->device ?: "-",
                            item->host_thread->name,
                            item->host_thread->role ?: "-");
     if (e->has_msi) {
@@ -321,6 +344,19 @@ static void dump_guest(GString *out, const TraceItem *item)
                                guest->offsets[i].source);
     }
     g_string_append(out, "\n");
+}
+
+static void dump_ticks(GString *out, const TraceTicks *ticks)
+{
+    unsigned i;
+
+    g_string_append_printf(out, "ticks %u %lu-%lu of %lu:", ticks->vcpu,
+                           ticks->from_ns, ticks->to_ns, ticks->tick_ns);
+    for (i = 0; i < TRACE_N_TICKS; i++) {
+        g_string_append_printf(out, " %u", ticks->ticks[i]);
+    }
+    g_string_append_printf(out, " irqs %u dpcs %u\n", ticks->interrupts,
+                           ticks->dpcs);
 }
 
 static void dump_item(GString *out, const TraceItem *item)
@@ -361,6 +397,15 @@ static void dump_item(GString *out, const TraceItem *item)
                                item->end.reason, item->end.time_ns,
                                item->end.sched_events, item->end.irq_events,
                                item->end.sched_lost, item->end.irq_lost);
+        break;
+    case TRACE_ITEM_HOST:
+        g_string_append_printf(out, "host %u %lu-%lu run %lu wait %lu\n",
+                               item->host.vcpu, item->host.from_ns,
+                               item->host.to_ns, item->host.run_ns,
+                               item->host.wait_ns);
+        break;
+    case TRACE_ITEM_TICKS:
+        dump_ticks(out, &item->ticks);
         break;
     }
 }

@@ -28,6 +28,8 @@ typedef struct Case {
     uint64_t target;
 } Case;
 
+#define NOPS_8 "90 90 90 90 90 90 90 90 "
+#define NOPS_56 NOPS_8 NOPS_8 NOPS_8 NOPS_8 NOPS_8 NOPS_8 NOPS_8
 #define GS "65 48 8b 04 25 88 01 00 00 "
 
 static const Case known_cases[] = {
@@ -74,6 +76,18 @@ static const Case known_cases[] = {
       "65 48 8b 04 25 20 00 00 00 8b 40 24 c3",
       0x24, 4, false, 0x20, -1, 0 },
 
+    /* Forms seen in crash dumps of 19041 and 26100, with what is behind. */
+    { "seen-32-bit-load", "8b 81 d4 07 00 00 c3 cc cc cc cc cc cc cc cc cc cc",
+      0x7d4, 4, false, -1, -1, 0 },
+    { "seen-address", "48 8d 81 38 03 00 00 c3 cc cc cc cc cc cc cc cc",
+      0x338, 0, false, -1, -1, 0 },
+    { "seen-8-bit-place", "48 8b 41 38 c3 cc cc cc cc cc cc cc cc cc cc cc",
+      0x38, 8, false, -1, -1, 0 },
+    { "seen-current-process", GS "48 8b 80 b8 00 00 00 c3 cc cc cc cc",
+      0xb8, 8, false, 0x188, -1, 0 },
+    { "seen-current-process-in-rcx", GS "48 8b 88 b8 00 00 00 48 8b c1 c3",
+      0xb8, 8, false, 0x188, -1, 0 },
+
     /* What may stand before it, in it and behind it. */
     { "endbr", "f3 0f 1e fa 48 8b 81 40 04 00 00 c3",
       0x440, 8, false, -1, -1, 0 },
@@ -108,9 +122,34 @@ static const Case known_cases[] = {
     { "three-branches",
       "48 8b 81 40 04 00 00 75 00 75 00 75 00 c3",
       0x440, 8, false, -1, -1, 0 },
-    { "32-bytes",
-      "90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 "
-      "90 48 8b 81 40 04 00 00 c3",
+    { "64-bytes",
+      NOPS_56 "48 8b 81 40 04 00 00 c3",
+      0x440, 8, false, -1, -1, 0 },
+
+    /* Other compilers' code: frames, checks of the object's type. */
+    { "type-check", "48 8b d1 80 3a 06 75 08 48 8b 82 40 04 00 00 c3 33 c0 c3",
+      0x440, 8, false, -1, -1, 0 },
+    { "type-check-jumps", "80 39 03 74 03 33 c0 c3 48 8b 81 40 04 00 00 c3",
+      0x440, 8, false, -1, -1, 0 },
+    { "two-checks-jump",
+      "48 85 c9 75 03 33 c0 c3 80 39 06 74 03 33 c0 c3 "
+      "48 8b 81 40 04 00 00 c3", 0x440, 8, false, -1, -1, 0 },
+    { "jump-to-the-end",
+      "80 39 06 75 09 48 8b 81 40 04 00 00 eb 02 33 c0 c3",
+      0x440, 8, false, -1, -1, 0 },
+    { "move-if", "31 c0 80 39 06 48 0f 44 81 40 04 00 00 c3",
+      0x440, 8, false, -1, -1, 0 },
+    { "push-and-pop", "53 48 8b d9 48 8b 83 40 04 00 00 5b c3",
+      0x440, 8, false, -1, -1, 0 },
+    { "frame",
+      "55 48 89 e5 48 89 4d 10 48 8b 45 10 48 8b 80 40 04 00 00 5d c3",
+      0x440, 8, false, -1, -1, 0 },
+    { "frame-and-check",
+      "55 48 89 e5 48 83 ec 10 48 89 4d 10 48 8b 45 10 0f b6 00 3c 06 74 0a "
+      "48 c7 45 f8 00 00 00 00 eb 0f 48 8b 45 10 48 8b 80 40 04 00 00 "
+      "48 89 45 f8 48 8b 45 f8 c9 c3",
+      0x440, 8, false, -1, -1, 0 },
+    { "home-space", "48 89 4c 24 08 48 8b 44 24 08 48 8b 80 40 04 00 00 c3",
       0x440, 8, false, -1, -1, 0 },
 };
 
@@ -121,9 +160,15 @@ static const Case other_cases[] = {
     { .name = "only-ret", .hex = "c3" },
     { .name = "cut-short", .hex = "48 8b 81 40 04 00" },
     { .name = "no-ret", .hex = "48 8b 81 40 04 00 00" },
-    { .name = "33-bytes",
-      .hex = "90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 90 "
-             "90 90 90 90 48 8b 81 40 04 00 00 c3" },
+    { .name = "65-bytes",
+      .hex = "90 " NOPS_56 "48 8b 81 40 04 00 00 c3" },
+    { .name = "ways-that-differ",
+      .hex = "80 39 06 74 0a 80 39 03 74 0d 33 c0 c3 90 90 "
+             "48 8b 81 40 04 00 00 c3 48 8b 81 48 04 00 00 c3" },
+    { .name = "frame-overwritten",
+      .hex = "48 89 4c 24 08 c6 44 24 0a 00 48 8b 44 24 08 "
+             "48 8b 80 40 04 00 00 c3" },
+    { .name = "jump-out", .hex = "48 8b 81 40 04 00 00 e9 00 10 00 00 c3" },
     { .name = "four-branches",
       .hex = "48 8b 81 40 04 00 00 75 00 75 00 75 00 75 00 c3" },
     { .name = "branch-to-itself", .hex = "48 8b 81 40 04 00 00 eb fe" },
@@ -646,8 +691,8 @@ static void test_thunks(void)
     g_assert_cmphex(claim(WINOS_EPROCESS_UNIQUE_PROCESS_ID), ==, 0x440);
     g_assert_cmphex(claim(WINOS_EPROCESS_ACTIVE_PROCESS_LINKS), ==, 0x448);
     /* One is followed, a second is not; nor is one to itself. */
-    put_far(FAR_CODE, "e9 0b 00 00 00");
-    put_far(FAR_CODE + 0x10, "48 8b 81 40 04 00 00 c3");
+    put_far(FAR_CODE, "e9 7b 00 00 00");
+    put_far(FAR_CODE + 0x80, "48 8b 81 40 04 00 00 c3");
     ask();
     g_assert_cmpuint(facts.n_decoded, ==, 0);
     put_far(FAR_CODE, "eb fe");

@@ -2,7 +2,7 @@
 # winos/gen-table: what is wrong in the data ends the generator with a
 # sentence that says where, and what is right becomes C.
 #
-#   gen-table.py GENERATOR OFFSETS_CSV IDENTITY_CSV
+#   gen-table.py GENERATOR OFFSETS_CSV IDENTITY_CSV FILES_CSV
 #
 # Each case changes one thing of the real files.
 #
@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-GENERATOR, OFFSETS, IDENTITY = sys.argv[1:4]
-IN_OFFSETS, IN_IDENTITY = 0, 1
+GENERATOR, OFFSETS, IDENTITY, FILES = sys.argv[1:5]
+IN_OFFSETS, IN_IDENTITY, IN_FILES = 0, 1, 2
 
 # Name, which file, what to replace (first occurrence), by what, the sentence.
 BAD = [
@@ -60,19 +60,26 @@ BAD = [
      "line 2: column 'timestamp': '0x1559f3c1a' is no number"),
     ("image-size", IN_IDENTITY, "0x00852000", "",
      "line 2: column 'size_of_image': '' is no number"),
+    ("file-row", IN_FILES, ",10.0.10240.16384\n", ",10.0.10240.1\n",
+     "line 2: column 'row': '10.0.10240.1' is no row"),
+    ("file-twice", IN_FILES, "0x55a9d114,", "0x559f3c1a,",
+     "line 3: the same file as 10.0.10240.16384"),
+    ("file-version-twice", IN_FILES, "10.0.10240.16393,",
+     "10.0.10240.16384,", "line 3: column 'file_version': "),
 ]
 
 
 def generate(folder, texts):
     paths = [os.path.join(folder, name)
-             for name in ("offsets.csv", "identity.csv", "out.h")]
+             for name in ("offsets.csv", "identity.csv", "files.csv",
+                          "out.h")]
     for path, text in zip(paths, texts):
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-    if os.path.exists(paths[2]):
-        os.unlink(paths[2])
+    if os.path.exists(paths[3]):
+        os.unlink(paths[3])
     return subprocess.run([sys.executable, GENERATOR, *paths],
-                          capture_output=True, text=True), paths[2]
+                          capture_output=True, text=True), paths[3]
 
 
 def check_bad(folder, texts, case):
@@ -93,12 +100,14 @@ def check_good(folder, texts):
         made = file.read()
     return (made.count("[WINOS_KPCR_SELF] = 0x18,") == 36
             and made.count("[WINOS_KPCR_SELF] = TABLE_NO_SOURCE,") == 4
-            and '{ 26100, "10.0.26100.1742", 0xd98db6a6, 0x144f000, {' in made)
+            and '{ 26100, "10.0.26100.1742", 0xd98db6a6, 0x144f000, {' in made
+            and '{ 0xd98db6a6, 0x144f000, ' in made
+            and made.count(', -1, "10.0.') == 1103)
 
 
 def main():
     texts = []
-    for path in (OFFSETS, IDENTITY):
+    for path in (OFFSETS, IDENTITY, FILES):
         with open(path, encoding="utf-8", newline="") as file:
             texts.append(file.read())
     print(f"1..{len(BAD) + 1}")

@@ -430,8 +430,8 @@ static void test_behind_size(void)
     put32(block, 0x340, 0x30);
     place(DATA, block, KDBG_MAX_SIZE);
     expect_found(DATA, block, 0x344);
-    g_assert_cmpmem(kdbg.data + 0x344, KDBG_MAX_SIZE - 0x344, zero,
-                    KDBG_MAX_SIZE - 0x344);
+    g_assert_cmpmem(kdbg.data + 0x344, (KDBG_MAX_SIZE - 0x344), zero,
+                    (KDBG_MAX_SIZE - 0x344));
     winos_layout_init(&layout);
     kdbg_claims(&kdbg, &layout);
     g_assert_cmpint(layout.field[WINOS_KTHREAD_STACK_LIMIT].
@@ -454,8 +454,8 @@ static void test_half_a_word(void)
     g_assert_true(kdbg_find(&image, &kdbg, NULL));
     g_assert_cmphex(kdbg.size, ==, 0x364);
     g_assert_cmpmem(kdbg.data, 0x360, block, 0x360);
-    g_assert_cmpmem(kdbg.data + 0x360, KDBG_MAX_SIZE - 0x360, zero,
-                    KDBG_MAX_SIZE - 0x360);
+    g_assert_cmpmem(kdbg.data + 0x360, (KDBG_MAX_SIZE - 0x360), zero,
+                    (KDBG_MAX_SIZE - 0x360));
     end();
 }
 
@@ -532,7 +532,7 @@ static const Field fields[] = {
 static uint32_t size_of_build(uint32_t build)
 {
     return build < 9200 ? 0x340 : build < 14393 ? 0x360 :
-           build < 17763 ? 0x368 : 0x380;
+           build < 17763 ? 0x368 : build < 26100 ? 0x380 : 0x3a0;
 }
 
 static void make_row(uint8_t *block, const TableRow *row, uint32_t size)
@@ -611,6 +611,121 @@ static void test_rows(void)
     end();
 }
 
+/*
+ * The fields of real blocks, as numbers: crash dumps of 17763.973, of ten
+ * files of 19041, and of 26100.2314 and .4946, which differ in one size.
+ */
+enum { REAL_FIELDS = 28 };
+
+typedef struct Real {
+    const char *name;
+    uint32_t size;
+    struct {
+        uint16_t at;
+        uint8_t bytes;
+        uint32_t value;
+    } field[REAL_FIELDS];
+    int32_t peb, parent;        /* what moves, as it is claimed */
+} Real;
+
+#define SAME_IN_ALL                                                     \
+        { 0x298, 2, 0x218 }, { 0x29a, 2, 0xf0 }, { 0x29c, 2, 0x58 },    \
+        { 0x29e, 2, 0x28 }, { 0x2a0, 2, 0xb8 }, { 0x2a2, 2, 0x184 },    \
+        { 0x2ae, 2, 0x28 }, { 0x2b4, 2, 0x8 }, { 0x2bc, 2, 0x100 },     \
+        { 0x2be, 2, 0x24 }, { 0x2e2, 2, 0x18 }, { 0x2e4, 2, 0x20 },     \
+        { 0x2e6, 2, 0x180 }, { 0x340, 4, 0x30 }, { 0x344, 4, 0x38 },    \
+        { 0x350, 2, 0x18 }, { 0x35c, 2, 0x283 }
+
+static const Real reals[] = {
+    { "17763.973", 0x380, { SAME_IN_ALL,
+        { 0x2a8, 2, 0x850 }, { 0x2aa, 2, 0x3f8 }, { 0x2ac, 2, 0x3e0 },
+        { 0x2b0, 2, 0x7ec0 }, { 0x2c0, 2, 0x810 }, { 0x2e0, 2, 0x8040 } },
+      0x3f8, 0x3e0 },
+    { "19041", 0x380, { SAME_IN_ALL,
+        { 0x2a8, 2, 0xa40 }, { 0x2aa, 2, 0x550 }, { 0x2ac, 2, 0x540 },
+        { 0x2b0, 2, 0xaf00 }, { 0x2c0, 2, 0x898 }, { 0x2e0, 2, 0xb080 } },
+      0x550, 0x540 },
+    { "26100.2314", 0x3a0, { SAME_IN_ALL,
+        { 0x2a8, 2, 0x840 }, { 0x2aa, 2, 0x2e0 }, { 0x2ac, 2, 0x2d0 },
+        { 0x2b0, 2, 0xcf00 }, { 0x2c0, 2, 0x788 }, { 0x2e0, 2, 0xd080 },
+        { 0x37c, 2, 0x778 }, { 0x380, 4, 0x420 }, { 0x384, 4, 0x418 },
+        { 0x398, 4, 0x8768 } },
+      0x2e0, 0x2d0 },
+    { "26100.4946", 0x3a0, { SAME_IN_ALL,
+        { 0x2a8, 2, 0x840 }, { 0x2aa, 2, 0x2e0 }, { 0x2ac, 2, 0x2d0 },
+        { 0x2b0, 2, 0xcf00 }, { 0x2c0, 2, 0x798 }, { 0x2e0, 2, 0xd080 },
+        { 0x37c, 2, 0x778 }, { 0x380, 4, 0x420 }, { 0x384, 4, 0x418 },
+        { 0x398, 4, 0x8768 } },
+      0x2e0, 0x2d0 },
+};
+
+static void make_real(uint8_t *block, const Real *real)
+{
+    unsigned i;
+
+    make_block(block, usual_base, real->size);
+    fill_words(block, 0x340);
+    for (i = 0; i < REAL_FIELDS && real->field[i].at; i++) {
+        if (real->field[i].bytes == 4) {
+            put32(block, real->field[i].at, real->field[i].value);
+        } else {
+            put16(block, real->field[i].at, real->field[i].value);
+        }
+    }
+    if (real->size > 0x388) {
+        put64(block, 0x388, usual_base + DATA + 0x100);
+    }
+}
+
+static void expect_real(const Real *real, const uint8_t *block)
+{
+    static const struct {
+        WinosField field;
+        int32_t value;
+    } same[] = {
+        { WINOS_KTHREAD_TEB, 0xf0 }, { WINOS_KTHREAD_APC_PROCESS, 0xb8 },
+        { WINOS_KTHREAD_STATE, 0x184 }, { WINOS_KTHREAD_WAIT_REASON, 0x283 },
+        { WINOS_EPROCESS_DIRECTORY_TABLE_BASE, 0x28 },
+        { WINOS_PRCB_CURRENT_THREAD, 8 }, { WINOS_PRCB_NUMBER, 0x24 },
+        { WINOS_PRCB_IDLE_THREAD, 0x18 }, { WINOS_KPCR_SELF, 0x18 },
+        { WINOS_KPCR_CURRENT_PRCB, 0x20 }, { WINOS_KPCR_PRCB, 0x180 },
+        { WINOS_KTHREAD_STACK_LIMIT, 0x30 }, { WINOS_KTHREAD_STACK_BASE, 0x38 },
+    };
+    WinosLayout layout;
+    unsigned i;
+
+    expect_found(DATA + 0xb20, block, real->size);
+    winos_layout_init(&layout);
+    kdbg_claims(&kdbg, &layout);
+    for (i = 0; i < G_N_ELEMENTS(same); i++) {
+        g_assert_cmphex(layout.field[same[i].field].claims[0], ==,
+                        same[i].value);
+    }
+    g_assert_cmphex(layout.field[WINOS_EPROCESS_PEB].claims[0], ==, real->peb);
+    g_assert_cmphex(layout.field[WINOS_EPROCESS_INHERITED_FROM].claims[0], ==,
+                    real->parent);
+}
+
+/* Real blocks around made-up addresses, plain and turned in every way. */
+static void test_real(const void *opaque)
+{
+    const Real *real = opaque;
+    uint8_t block[KDBG_MAX_SIZE];
+    unsigned turn;
+
+    begin(usual_base);
+    make_real(block, real);
+    place(DATA + 0xb20, block, real->size);
+    expect_real(real, block);
+    for (turn = 0; turn < 64; turn++) {
+        place_encoded(DATA + 0xb20, block, real->size,
+                      (random64() & ~UINT64_C(63)) | turn);
+        expect_real(real, block);
+        g_assert_cmpuint(kdbg.rotation, ==, turn);
+    }
+    end();
+}
+
 /* What no structure can have is no claim. */
 static void test_absurd_claims(void)
 {
@@ -664,6 +779,12 @@ int main(int argc, char **argv)
     g_test_add_func("/winos/kdbg/only-headers", test_only_headers);
     g_test_add_func("/winos/kdbg/reads", test_reads);
     g_test_add_func("/winos/kdbg/rows", test_rows);
+    for (i = 0; i < G_N_ELEMENTS(reals); i++) {
+        g_autofree char *path = g_strdup_printf("/winos/kdbg/real/%s",
+                                                reals[i].name);
+
+        g_test_add_data_func(path, &reals[i], test_real);
+    }
     g_test_add_func("/winos/kdbg/absurd-claims", test_absurd_claims);
     return g_test_run();
 }

@@ -15,6 +15,7 @@ static void know_all(World *w)
     for (f = 0; f < WINOS_N_FIELDS; f++) {
         w->result.detected.field[f].value = w->at[f];
     }
+    world_switch(w);
     live_gather(&w->live);
 }
 
@@ -49,6 +50,30 @@ static void test_gather_loop(void)
     fake_guest_put64(&w.guest, link, 0xffffdead00000000);
     know_all(&w);
     g_assert_cmpuint(w.live.n_processes, >=, 3);
+    world_deinit(&w);
+}
+
+/* The same of System's threads, where only structure tells of their list. */
+static void test_thread_list_loop(void)
+{
+    World w;
+    unsigned offset;
+
+    world_init(&w);
+    know_all(&w);
+    /* The kernel's own list and the executive's. */
+    for (offset = 0x30; offset < 0x800; offset += 8) {
+        uint64_t head = w.processes[1] + offset;
+        uint64_t first;
+
+        if (gmem_read_u64(&w.result.kernel.space, head, &first) &&
+            first > w.threads[0] && first < w.threads[0] + 0x100000) {
+            fake_guest_put64(&w.guest, first, first);
+        }
+    }
+    /* It ends, whatever the answer is. */
+    live_derive_first(&w.live, WINOS_KTHREAD_PROCESS);
+    live_derive_first(&w.live, WINOS_KTHREAD_APC_PROCESS);
     world_deinit(&w);
 }
 
@@ -102,6 +127,9 @@ static void test_wrong_places_do_not(void)
     g_assert_cmpint(live_check(&w.live, WINOS_ETHREAD_THREAD_NAME,
                                w.at[WINOS_KTHREAD_PROCESS]), ==,
                     LIVE_REFUTES);
+    g_assert_cmpint(live_check(&w.live, WINOS_EPROCESS_ACTIVE_PROCESS_LINKS,
+                               w.at[WINOS_EPROCESS_THREAD_LIST_HEAD]), ==,
+                    LIVE_REFUTES);
     g_assert_cmpint(live_check(&w.live, WINOS_EPROCESS_UNIQUE_PROCESS_ID,
                                w.at[WINOS_EPROCESS_INHERITED_FROM]), ==,
                     LIVE_REFUTES);
@@ -137,6 +165,36 @@ static void test_derive(void)
     world_deinit(&w);
 }
 
+/*
+ * More pointers of a KPCR into itself lead into the block, wherever they are:
+ * in a free place, or right behind Self, where the true one is not here.
+ */
+static void test_derive_prcb(void)
+{
+    unsigned free_at;
+    World w;
+
+    world_init(&w);
+    know_all(&w);
+    g_assert_cmpint(w.at[WINOS_KPCR_CURRENT_PRCB], !=,
+                    w.at[WINOS_KPCR_SELF] + 8);
+    for (free_at = 0; free_at < 2; free_at++) {
+        uint64_t at = w.cpu.kpcr + (free_at ? 0xb8 :
+                                    w.at[WINOS_KPCR_SELF] + 8);
+
+        g_assert_cmpint(live_derive_first(&w.live, WINOS_KPCR_CURRENT_PRCB),
+                        ==, w.at[WINOS_KPCR_CURRENT_PRCB]);
+        fake_guest_put64(&w.guest, at, w.cpu.prcb + 0x670);
+        g_assert_cmpint(live_derive_first(&w.live, WINOS_KPCR_CURRENT_PRCB),
+                        ==, w.at[WINOS_KPCR_CURRENT_PRCB]);
+    }
+    /* Another one to the block itself: nobody knows which. */
+    fake_guest_put64(&w.guest, w.cpu.kpcr + 0xb8, w.cpu.prcb);
+    g_assert_cmpint(live_derive_first(&w.live, WINOS_KPCR_CURRENT_PRCB), ==,
+                    WINOS_NO_OFFSET);
+    world_deinit(&w);
+}
+
 /* Two places that fit are no answer. */
 static void test_derive_two(void)
 {
@@ -146,6 +204,36 @@ static void test_derive_two(void)
     know_all(&w);
     fake_guest_write(&w.guest, w.processes[1] + 0x900, "System\0\0", 8);
     g_assert_cmpint(live_derive(&w.live, WINOS_EPROCESS_IMAGE_FILE_NAME), ==,
+                    WINOS_NO_OFFSET);
+    world_deinit(&w);
+}
+
+/*
+ * A process lies behind a thread, and the path of its image was taken for the
+ * thread's name while no thread had one.
+ */
+static void test_path_is_no_name(void)
+{
+    static const uint16_t path[] = { '\\', 'D', '\\', 'a' };
+    const uint64_t block = 0xffffa00000100800;
+    const int32_t behind = 0xb00;
+    World w;
+    unsigned i;
+
+    world_init(&w);
+    know_all(&w);
+    for (i = 1; i < WORLD_THREADS; i++) {
+        fake_guest_put64(&w.guest, w.threads[i] +
+                         w.at[WINOS_ETHREAD_THREAD_NAME], 0);
+    }
+    fake_guest_put16(&w.guest, block, sizeof(path));
+    fake_guest_put16(&w.guest, block + 2, sizeof(path));
+    fake_guest_put64(&w.guest, block + 8, block + 0x10);
+    fake_guest_write(&w.guest, block + 0x10, path, sizeof(path));
+    fake_guest_put64(&w.guest, w.threads[3] + behind, block);
+    g_assert_cmpint(live_check(&w.live, WINOS_ETHREAD_THREAD_NAME, behind),
+                    !=, LIVE_FITS);
+    g_assert_cmpint(live_derive(&w.live, WINOS_ETHREAD_THREAD_NAME), ==,
                     WINOS_NO_OFFSET);
     world_deinit(&w);
 }
@@ -176,11 +264,14 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/winos/live/gather", test_gather);
     g_test_add_func("/winos/live/gather-loop", test_gather_loop);
+    g_test_add_func("/winos/live/thread-list-loop", test_thread_list_loop);
     g_test_add_func("/winos/live/true-places-fit", test_true_places_fit);
     g_test_add_func("/winos/live/wrong-places-do-not",
                     test_wrong_places_do_not);
     g_test_add_func("/winos/live/derive", test_derive);
+    g_test_add_func("/winos/live/derive-prcb", test_derive_prcb);
     g_test_add_func("/winos/live/derive-two", test_derive_two);
+    g_test_add_func("/winos/live/path-is-no-name", test_path_is_no_name);
     g_test_add_func("/winos/live/names", test_names);
     return g_test_run();
 }

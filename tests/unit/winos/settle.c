@@ -191,6 +191,38 @@ static void test_rows(void)
     world_deinit(&w);
 }
 
+/*
+ * vCPUs whose registers say nothing yet have idle threads too.  They stand in
+ * their process' lists, Running although they do not run, without ids; they
+ * were taken for others, and refuted the true ids.
+ */
+static void test_unseen_idle(void)
+{
+    static const WinosField fields[] = {
+        WINOS_KTHREAD_PROCESS, WINOS_KTHREAD_APC_PROCESS,
+        WINOS_PRCB_IDLE_THREAD, WINOS_ETHREAD_CLIENT_ID,
+        WINOS_ETHREAD_CREATE_TIME, WINOS_KTHREAD_STATE,
+        WINOS_KTHREAD_PRIORITY, WINOS_EPROCESS_THREAD_LIST_HEAD,
+        WINOS_ETHREAD_THREAD_LIST_ENTRY, WINOS_EPROCESS_UNIQUE_PROCESS_ID,
+    };
+    World w;
+    unsigned i;
+
+    world_init(&w);
+    world_add_idle(&w, 7);
+    world_switch(&w);
+    w.result.kernel.idle_process = 0;
+    world_claim(&w, WINOS_SOURCE_TABLE, -1);
+    world_claim(&w, WINOS_SOURCE_KDBG, -1);
+    settle(&w);
+    for (i = 0; i < G_N_ELEMENTS(fields); i++) {
+        g_test_message("%s", winos_field_name(fields[i]));
+        g_assert_cmpint(used(&w, fields[i])->standing, ==, WINOS_CONFIRMED);
+        g_assert_cmpint(used(&w, fields[i])->value, ==, w.at[fields[i]]);
+    }
+    world_deinit(&w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -203,5 +235,6 @@ int main(int argc, char **argv)
     g_test_add_func("/winos/settle/overrides", test_overrides);
     g_test_add_func("/winos/settle/overrides-alone", test_overrides_alone);
     g_test_add_func("/winos/settle/rows", test_rows);
+    g_test_add_func("/winos/settle/unseen-idle", test_unseen_idle);
     return g_test_run();
 }

@@ -122,8 +122,10 @@ typedef struct FindCase {
 
 static const FindCase find_cases[] = {
     { "exact", 26100, 0xd98db6a6, 0x144f000, true, true, 1, { 26100 } },
-    { "exact-renumbered", 19045, 0x2f0a239f, 0x1046000, true, false, 1,
+    { "exact-renumbered", 19045, 0x2f0a239f, 0x1046000, true, true, 1,
       { 19044 } },
+    { "file-without-row", 22631, 0x9182ea07, 0x1047000, false, true, 1,
+      { 22621 } },
     { "exact-other-size", 26100, 0xd98db6a6, 0x1450000, false, true, 1,
       { 26100 } },
     { "no-identity", 7600, 0, 0, false, true, 1, { 7600 } },
@@ -194,11 +196,61 @@ static void test_identities(void)
     g_assert_cmpuint(known, ==, 16);
 }
 
+/* Many files of one layout, each with its own version; most with none. */
+static void test_files(void)
+{
+    unsigned with_row = 0;
+    unsigned i;
+
+    for (i = 0; i < winos_files_size; i++) {
+        const TableFile *file = &winos_files[i];
+
+        g_assert_true(table_file(file->timestamp, file->image_size) == file);
+        with_row += file->row >= 0;
+        g_assert_cmpint(file->row, <, (int)winos_table_size);
+        /* Of the file's own build, or of what a package makes of it. */
+        if (file->row >= 0) {
+            uint32_t build = winos_table[file->row].build;
+
+            g_assert_cmpuint(build, >=, table_file_build(file));
+            g_assert_cmpuint(build, <=, table_file_build(file) + 10);
+        }
+    }
+    g_assert_cmpuint(winos_files_size, ==, 1663);
+    g_assert_cmpuint(with_row, ==, 560);
+    g_assert_null(table_file(0, 0));
+    g_assert_null(table_file(UINT32_MAX, UINT32_MAX));
+    g_assert_cmpuint(table_file_build(NULL), ==, 0);
+}
+
+/* Not the row's version, which is another file's: its own. */
+static void test_serviced_file(void)
+{
+    const TableFile *file = NULL;
+    unsigned i;
+    bool exact;
+
+    for (i = 0; i < winos_files_size && !file; i++) {
+        if (g_str_equal(winos_files[i].version, "10.0.19041.4522")) {
+            file = &winos_files[i];
+        }
+    }
+    g_assert_nonnull(file);
+    g_assert_cmpuint(table_file_build(file), ==, 19041);
+    g_assert_cmpuint(table_find(19045, file->timestamp, file->image_size,
+                                rows, MAX_ROWS, &exact, NULL), ==, 1);
+    g_assert_true(exact);
+    g_assert_cmpstr(rows[0]->file_version, !=, file->version);
+    g_assert_cmphex(rows[0]->offset[WINOS_ETHREAD_CLIENT_ID], ==, 0x478);
+}
+
 int main(int argc, char **argv)
 {
     size_t i;
 
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/winos/table/files", test_files);
+    g_test_add_func("/winos/table/serviced-file", test_serviced_file);
     g_test_add_func("/winos/table/no-cell-is-lost", test_no_cell_is_lost);
     g_test_add_func("/winos/table/columns", test_columns);
     g_test_add_func("/winos/table/no-source", test_no_source);

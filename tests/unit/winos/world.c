@@ -15,6 +15,7 @@
 #define NAMES   0xffffa00000100000ULL
 #define TICKS   2000
 
+enum { ZERO_PAGE = WORLD_THREADS - 1 };
 enum { OBJECT = 0xe10, PRCB_AT = 0x200, HEAD_AT = 0x3000 };
 
 static const int32_t places[WINOS_N_FIELDS] = {
@@ -117,7 +118,9 @@ static void make_name(World *w, unsigned i)
     uint64_t at = NAMES + i * 0x40;
 
     fake_guest_put16(&w->guest, at, sizeof(text));
-    fake_guest_put16(&w->guest, at + 2, sizeof(text) + 2);
+    /* No room for a NUL, and padding that nobody has cleared. */
+    fake_guest_put16(&w->guest, at + 2, sizeof(text));
+    fake_guest_put32(&w->guest, at + 4, 0xdeadbeef);
     fake_guest_put64(&w->guest, at + 8, at + 0x10);
     fake_guest_write(&w->guest, at + 0x10, text, sizeof(text));
     put64(w, w->threads[i], WINOS_ETHREAD_THREAD_NAME, at);
@@ -134,26 +137,48 @@ static void make_thread(World *w, unsigned i)
     fake_guest_put8(&w->guest, t, LIVE_THREAD);
     put64(w, t, WINOS_KTHREAD_STACK_LIMIT, POOL + 0x800000 + i * 0x10000);
     put64(w, t, WINOS_KTHREAD_STACK_BASE, POOL + 0x806000 + i * 0x10000);
-    put64(w, t, WINOS_KTHREAD_APC_PROCESS, p);
+    /* An idle thread uses System's memory. */
+    put64(w, t, WINOS_KTHREAD_APC_PROCESS, i == 0 ? w->processes[1] : p);
     put64(w, t, WINOS_KTHREAD_PROCESS, p);
     put8(w, t, WINOS_KTHREAD_STATE, i == 0 ? 2 : i % 2 ? 5 : 1);
     put8(w, t, WINOS_KTHREAD_WAIT_REASON, i % 2 ? 6 : 32);
-    put8(w, t, WINOS_KTHREAD_PRIORITY, i == 0 ? 0 : 8 + i);
+    /* The last one is System's, and zeroes pages when nobody else runs. */
+    put8(w, t, WINOS_KTHREAD_PRIORITY, i == 0 || i == ZERO_PAGE ? 0 : 8 + i);
     fake_guest_put32(&w->guest, t + w->at[WINOS_KTHREAD_WAIT_TIME],
                      TICKS - 10 * i);
     put64(w, t, WINOS_KTHREAD_TEB, owner < 2 ? 0 : 0x7ff00000 + i * 0x2000);
-    put64(w, t, WINOS_ETHREAD_CREATE_TIME, 0x01db000000000000 + i);
-    if (i == 0) {
-        return;
-    }
-    put64(w, t, WINOS_ETHREAD_CLIENT_ID, owner == 1 ? 4 : 100 * owner);
-    fake_guest_put64(&w->guest, t + w->at[WINOS_ETHREAD_CLIENT_ID] + 8,
-                     400 + 4 * i);
     list_add(w, p + w->at[WINOS_EPROCESS_THREAD_LIST_HEAD],
              t + w->at[WINOS_ETHREAD_THREAD_LIST_ENTRY]);
     list_add(w, p + KERNEL_HEAD, t + KERNEL_ENTRY);
+    if (i == 0) {
+        return;
+    }
+    put64(w, t, WINOS_ETHREAD_CREATE_TIME, 0x01db000000000000 + i);
+    put64(w, t, WINOS_ETHREAD_CLIENT_ID, owner == 1 ? 4 : 100 * owner);
+    fake_guest_put64(&w->guest, t + w->at[WINOS_ETHREAD_CLIENT_ID] + 8,
+                     400 + 4 * i);
     if (i > 4) {
         make_name(w, i);
+    }
+}
+
+void world_add_idle(World *w, unsigned n)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        uint64_t t = POOL + 0x40 +
+                     (WORLD_PROCESSES + WORLD_THREADS + i) * OBJECT;
+
+        fake_guest_put8(&w->guest, t, LIVE_THREAD);
+        put64(w, t, WINOS_KTHREAD_STACK_LIMIT, POOL + 0x900000 + i * 0x10000);
+        put64(w, t, WINOS_KTHREAD_STACK_BASE, POOL + 0x906000 + i * 0x10000);
+        put64(w, t, WINOS_KTHREAD_APC_PROCESS, w->processes[1]);
+        put64(w, t, WINOS_KTHREAD_PROCESS, w->processes[0]);
+        put8(w, t, WINOS_KTHREAD_STATE, 2);
+        list_add(w, w->processes[0] + w->at[WINOS_EPROCESS_THREAD_LIST_HEAD],
+                 t + w->at[WINOS_ETHREAD_THREAD_LIST_ENTRY]);
+        list_add(w, w->processes[0] + KERNEL_HEAD, t + KERNEL_ENTRY);
     }
 }
 
@@ -211,6 +236,9 @@ void world_switch_end(World *w, unsigned from)
     put8(w, w->threads[w->running], WINOS_KTHREAD_STATE, 2);
     bump(w, w->threads[w->running], WINOS_KTHREAD_CONTEXT_SWITCHES);
     bump(w, prcb(), WINOS_PRCB_CONTEXT_SWITCHES);
+    if (w->on_switch) {
+        w->on_switch(w);
+    }
 }
 
 void world_switch(World *w)
@@ -258,7 +286,7 @@ void world_init(World *w)
     w->random = 12345;
     fake_guest_init(&w->guest, 16 << 20, 4);
     fake_guest_map(&w->guest, KPCR, 0x5000);
-    fake_guest_map(&w->guest, POOL, 0x10000);
+    fake_guest_map(&w->guest, POOL, 0x18000);
     fake_guest_map(&w->guest, NAMES, 0x1000);
     fake_guest_map(&w->guest, KUSER, 0x1000);
     fake_guest_map(&w->guest, IMAGE, 0x4000);

@@ -26,6 +26,7 @@ typedef struct World {
     unsigned running;
     uint64_t switch_every;      /* reads between two switches; 0: none */
     uint64_t n_reads;
+    void (*on_switch)(struct World *w);     /* more that changes then, or NULL */
     uint32_t random;
     WinosResult result;         /* kernel is filled in */
     WinosOptions options;
@@ -40,6 +41,13 @@ typedef struct World {
  */
 void world_init(World *w);
 void world_deinit(World *w);
+
+/*
+ * Link the idle threads of @n vCPUs more, up to 8, which nobody has seen yet.
+ * As in real memory: in both lists of the idle process, attached to System,
+ * Running although they do not run.
+ */
+void world_add_idle(World *w, unsigned n);
 
 /* Claim the true place of every field but @without, by one source. */
 void world_claim(World *w, WinosSource source, int without);

@@ -128,22 +128,22 @@ static void switch_unseen(Bench *b, unsigned n)
 
 static bool check(Bench *b)
 {
-    return winsched_check(&b->ws, &b->cpu, b->current);
+    return winsched_verify(&b->ws, &b->cpu, b->current);
 }
 
 static bool doubt(Bench *b)
 {
-    return winsched_doubt(&b->ws, &b->cpu, b->current);
+    return winsched_suspect(&b->ws, &b->cpu, b->current);
 }
 
 static void look(Bench *b, WinschedOrigin origin)
 {
-    winsched_look(&b->ws, &b->cpu, b->current, origin);
+    winsched_sample(&b->ws, &b->cpu, b->current, origin);
 }
 
 static void own(Bench *b)
 {
-    g_assert_true(winsched_own(&b->ws, &b->cpu, b->current));
+    g_assert_true(winsched_arm(&b->ws, &b->cpu, b->current));
 }
 
 static void test_each(void)
@@ -315,6 +315,30 @@ static void test_before(void)
     hooked_guest_deinit(&b.h);
 }
 
+/* What was missed before makes up for misses of that time alone, once. */
+static void test_before_once(void)
+{
+    Bench b;
+    unsigned i;
+
+    bench_init(&b);
+    look(&b, WINSCHED_POLL);
+    for (i = 0; i < 10; i++) {
+        switch_unseen(&b, 1 + i % 2);
+    }
+    switch_unseen(&b, 0);
+    own(&b);
+    switch_to(&b, 1);
+    g_assert_cmpuint(b.events[b.n_events - 1].missed, >=, 9);
+    g_assert_cmpuint(winsched_lost(&b.cpu), ==, 0);
+    switch_unseen(&b, 2);
+    switch_unseen(&b, 3);
+    switch_to(&b, 0);
+    switch_to(&b, 1);
+    g_assert_cmpuint(winsched_lost(&b.cpu), ==, 2);
+    hooked_guest_deinit(&b.h);
+}
+
 /* Begun inside of a switch, at any place of it. */
 static void test_begun_inside(void)
 {
@@ -366,8 +390,8 @@ static void test_busy(void)
 
     bench_init(&b);
     atomic_flag_test_and_set(&b.cpu.busy);
-    g_assert_false(winsched_own(&b.ws, &b.cpu, b.current));
-    g_assert_false(winsched_is_owned(&b.cpu));
+    g_assert_false(winsched_arm(&b.ws, &b.cpu, b.current));
+    g_assert_false(winsched_is_armed(&b.cpu));
     atomic_flag_clear(&b.cpu.busy);
     own(&b);
     /* Somebody came too late; he leaves all as it is. */
@@ -375,7 +399,7 @@ static void test_busy(void)
     store(&b, thread_at(1));
     g_assert_cmpuint(b.n_events, ==, 2);
     g_assert_cmpuint(winsched_lost(&b.cpu), ==, 0);
-    winsched_disown(&b.cpu);
+    winsched_disarm(&b.cpu);
     store(&b, thread_at(2));
     g_assert_cmpuint(winsched_lost(&b.cpu), ==, 1);
     hooked_guest_deinit(&b.h);
@@ -388,7 +412,7 @@ static void test_disown(void)
     bench_init(&b);
     own(&b);
     switch_to(&b, 1);
-    winsched_disown(&b.cpu);
+    winsched_disarm(&b.cpu);
     switch_unseen(&b, 2);
     g_assert_true(check(&b));
     look(&b, WINSCHED_POLL);
@@ -445,7 +469,7 @@ static gpointer race_poll(gpointer data)
     Race *race = data;
 
     while (!race->stop) {
-        winsched_look(&race->b.ws, &race->b.cpu, race->b.current,
+        winsched_sample(&race->b.ws, &race->b.cpu, race->b.current,
                       WINSCHED_POLL);
     }
     return NULL;
@@ -466,17 +490,17 @@ static void test_race(void)
     b->ws.opaque = race;
     thread = g_thread_new("poll", race_poll, race);
     for (i = 0; i < ROUNDS; i++) {
-        while (!winsched_own(&b->ws, &b->cpu, b->current)) {
+        while (!winsched_arm(&b->ws, &b->cpu, b->current)) {
         }
         for (j = 1; j <= HITS; j++) {
             b->current = thread_at(j % N_THREADS);
             winsched_hit(&b->ws, &b->cpu, b->current, ++b->time);
         }
         g_assert_cmpuint(race->hits, ==, HITS * (i + 1));
-        winsched_disown(&b->cpu);
+        winsched_disarm(&b->cpu);
         /* From here on it may have been seen by the other one. */
         b->current = thread_at(i % 2 ? 0 : 3);
-        winsched_look(&b->ws, &b->cpu, b->current, WINSCHED_EXIT);
+        winsched_sample(&b->ws, &b->cpu, b->current, WINSCHED_EXIT);
         if (i % 2) {
             g_usleep(100);
         }
@@ -494,8 +518,8 @@ static gpointer race_disown(gpointer data)
     Race *race = data;
 
     while (!race->stop) {
-        winsched_disown(&race->b.cpu);
-        winsched_look(&race->b.ws, &race->b.cpu, race->b.current,
+        winsched_disarm(&race->b.cpu);
+        winsched_sample(&race->b.ws, &race->b.cpu, race->b.current,
                       WINSCHED_POLL);
     }
     return NULL;
@@ -517,7 +541,7 @@ static void test_race_disown(void)
     thread = g_thread_new("disown", race_disown, race);
     for (i = 0; i < ROUNDS; i++) {
         if (i % 4 == 0) {
-            winsched_own(&b->ws, &b->cpu, b->current);
+            winsched_arm(&b->ws, &b->cpu, b->current);
         }
         b->current = thread_at(i % N_THREADS);
         winsched_hit(&b->ws, &b->cpu, b->current, ++b->time);
@@ -541,6 +565,7 @@ int main(int argc, char **argv)
     g_test_add_func("/winsched/exact/lost-counter", test_lost_counter);
     g_test_add_func("/winsched/exact/lost-between", test_lost_between);
     g_test_add_func("/winsched/exact/before", test_before);
+    g_test_add_func("/winsched/exact/before-once", test_before_once);
     g_test_add_func("/winsched/exact/begun-inside", test_begun_inside);
     g_test_add_func("/winsched/exact/counter-first", test_counter_first);
     g_test_add_func("/winsched/exact/busy", test_busy);

@@ -131,7 +131,7 @@ static void count_in_guest(Bench *b, uint32_t value)
 static bool look_at(Bench *b, uint64_t thread, WinschedOrigin origin)
 {
     b->current = thread;
-    return winsched_look(&b->ws, &b->cpu, thread, origin);
+    return winsched_sample(&b->ws, &b->cpu, thread, origin);
 }
 
 static bool look(Bench *b, unsigned n, WinschedOrigin origin)
@@ -188,6 +188,38 @@ static void test_switches(void)
     g_assert_cmphex(b.events[2].to.has & WINSCHED_IS_IDLE, !=, 0);
     g_assert_cmpuint(b.events[0].stamp, <, b.events[1].stamp);
     g_assert_cmpuint(b.events[1].stamp, <, b.events[2].stamp);
+    bench_deinit(&b);
+}
+
+/*
+ * On every Windows an idle thread is attached to System and stays so: that
+ * is how it is made, not something it does.
+ */
+static void test_idle_attached(void)
+{
+    ThreadObject t;
+    Bench b;
+    unsigned n;
+
+    bench_init(&b);
+    for (n = 0; n < 2; n++) {
+        t = thread_object(n);
+        t.attached = PROCESSES + 0x600;
+        objects_put_thread(&b.h.g, &t);
+    }
+    objects_put_process(&b.h.g, &(ProcessObject) {
+        .at = PROCESSES + 0x600, .id = 4, .created = 6000,
+        .image = "System",
+    });
+    look(&b, 0, WINSCHED_EXIT);
+    look(&b, 1, WINSCHED_EXIT);
+    look(&b, 0, WINSCHED_POLL);
+    g_assert_cmpuint(b.n_events, ==, 3);
+    g_assert_cmphex(b.events[0].to.has & WINSCHED_HAS_ATTACHED, ==, 0);
+    g_assert_cmphex(b.events[0].to.attached, ==, 0);
+    g_assert_cmphex(b.events[1].to.attached, ==, PROCESSES + 0x600);
+    g_assert_cmphex(b.events[1].from.has & WINSCHED_HAS_ATTACHED, ==, 0);
+    g_assert_cmphex(b.events[2].to.has & WINSCHED_HAS_ATTACHED, ==, 0);
     bench_deinit(&b);
 }
 
@@ -300,17 +332,17 @@ static void test_stale(void)
 
     bench_init(&b);
     look(&b, 1, WINSCHED_EXIT);
-    winsched_look(&b.ws, &b.cpu, thread_at(2), WINSCHED_POLL);
+    winsched_sample(&b.ws, &b.cpu, thread_at(2), WINSCHED_POLL);
     g_assert_cmpuint(b.n_events, ==, 1);
     g_assert_cmpuint(counts_of(&b).torn, ==, 1);
 
     b.current = thread_at(3);
-    winsched_look(&b.ws, &b.cpu, thread_at(2), WINSCHED_POLL);
+    winsched_sample(&b.ws, &b.cpu, thread_at(2), WINSCHED_POLL);
     g_assert_cmpuint(b.n_events, ==, 2);
     assert_thread(&b.events[1].to, 3);
     g_assert_cmpuint(counts_of(&b).torn, ==, 2);
     /* Nor is what is no thread any more. */
-    winsched_look(&b.ws, &b.cpu, 0x4444, WINSCHED_POLL);
+    winsched_sample(&b.ws, &b.cpu, 0x4444, WINSCHED_POLL);
     g_assert_cmpuint(counts_of(&b).implausible, ==, 0);
     bench_deinit(&b);
 }
@@ -477,6 +509,60 @@ static void test_switched_meanwhile(void)
     g_assert_cmpuint(at - first, >, 10);
 }
 
+static uint64_t held_up_now(void *opaque)
+{
+    Bench *b = opaque;
+    ThreadObject t = thread_object(1);
+
+    /* The switch came to its end while the sampler had no CPU. */
+    objects_put_thread(&b->h.g, &t);
+    return ++b->time;
+}
+
+/* State and count are those of the stamp, however long that took. */
+static void test_settled_meanwhile(void)
+{
+    ThreadObject before = thread_object(1);
+    Bench b;
+
+    bench_init(&b);
+    before.state = 1;
+    before.switches--;
+    objects_put_thread(&b.h.g, &before);
+    b.ws.now = held_up_now;
+    look(&b, 1, WINSCHED_POLL);
+    g_assert_cmpuint(b.n_events, ==, 1);
+    assert_thread(&b.events[0].to, 1);
+    g_assert_cmpuint(b.events[0].to.state, ==, 2);
+    g_assert_cmpuint(b.events[0].stamp, ==, 2);
+    g_assert_cmpuint(counts_of(&b).torn, ==, 1);
+    bench_deinit(&b);
+}
+
+static uint64_t restless_now(void *opaque)
+{
+    Bench *b = opaque;
+    ThreadObject t = thread_object(1);
+
+    t.state = ++b->time % 8;
+    objects_put_thread(&b->h.g, &t);
+    return b->time;
+}
+
+/* One whose state never stays is recorded all the same. */
+static void test_never_settles(void)
+{
+    Bench b;
+
+    bench_init(&b);
+    b.ws.now = restless_now;
+    look(&b, 1, WINSCHED_POLL);
+    g_assert_cmpuint(b.n_events, ==, 1);
+    g_assert_cmphex(b.events[0].to.thread, ==, thread_at(1));
+    g_assert_cmpuint(counts_of(&b).torn, ==, 3);
+    bench_deinit(&b);
+}
+
 /* Its identity changes each time it is looked at. */
 typedef struct Churn {
     Bench b;
@@ -583,6 +669,53 @@ static void test_missed(gconstpointer data)
         sum += c->steps[i].missed;
         g_assert_cmpuint(counts_of(&b).missed, ==, sum);
     }
+    bench_deinit(&b);
+}
+
+/*
+ * A place that stayed 0 was believed to count switches: none missed, of 56,449
+ * recorded.
+ */
+static void test_missed_dead(void)
+{
+    unsigned i;
+    Bench b;
+
+    bench_init(&b);
+    count_in_guest(&b, 0);
+    for (i = 0; i < 12; i++) {
+        look(&b, i % 2, WINSCHED_EXIT);
+    }
+    g_assert_true(winsched_counter_is_dead(&b.cpu));
+    g_assert_false(b.events[11].has_missed);
+    g_assert_cmpuint(counts_of(&b).missed, ==, 0);
+    bench_deinit(&b);
+}
+
+/* Which thread is the idle one may be known late: until then any may be. */
+static void test_idle_unknown(void)
+{
+    Bench b;
+
+    bench_init(&b);
+    winsched_cpu_init(&b.cpu, 3, PRCB, 0);
+    objects_set(&b.ws.layout, WINOS_ETHREAD_CLIENT_ID, WINOS_NO_OFFSET);
+    look(&b, 0, WINSCHED_POLL);
+    look(&b, 1, WINSCHED_POLL);
+    g_assert_cmphex(b.events[0].to.has & WINSCHED_IS_IDLE, ==, 0);
+    g_assert_cmphex(b.events[0].to.has & WINSCHED_IDLE_UNKNOWN, !=, 0);
+    g_assert_cmphex(b.events[1].to.has & WINSCHED_IDLE_UNKNOWN, !=, 0);
+    winsched_set_idle(&b.cpu, thread_at(0));
+    look(&b, 0, WINSCHED_POLL);
+    look(&b, 1, WINSCHED_POLL);
+    g_assert_cmphex(b.events[2].to.has & WINSCHED_IS_IDLE, !=, 0);
+    g_assert_cmphex(b.events[2].to.has & WINSCHED_IDLE_UNKNOWN, ==, 0);
+    g_assert_cmphex(b.events[3].to.has & WINSCHED_IDLE_UNKNOWN, ==, 0);
+    /* Who has ids is none. */
+    winsched_set_idle(&b.cpu, 0);
+    objects_layout(&b.ws.layout);
+    look(&b, 2, WINSCHED_POLL);
+    g_assert_cmphex(b.events[4].to.has & WINSCHED_IDLE_UNKNOWN, ==, 0);
     bench_deinit(&b);
 }
 
@@ -907,7 +1040,7 @@ static gpointer race_poll(gpointer opaque)
     atomic_store(&r->started, true);
     while (!atomic_load(&r->stop)) {
         race_current(r, &r->b.cpu, &thread);
-        winsched_look(&r->b.ws, &r->b.cpu, thread, WINSCHED_POLL);
+        winsched_sample(&r->b.ws, &r->b.cpu, thread, WINSCHED_POLL);
         winsched_counts(&r->b.ws, &r->b.cpu, &counts);
         g_assert_cmpuint(counts.switches, >=, seen);
         seen = counts.switches;
@@ -954,7 +1087,7 @@ static void test_race(void)
 
     race_init(r);
     race_switch(r, 0);
-    winsched_look(&r->b.ws, &r->b.cpu, thread_at(0), WINSCHED_EXIT);
+    winsched_sample(&r->b.ws, &r->b.cpu, thread_at(0), WINSCHED_EXIT);
     g_assert_cmpuint(r->records, ==, 1);
     helper = g_thread_new("poll", race_poll, r);
     while (!atomic_load(&r->started)) {
@@ -963,7 +1096,7 @@ static void test_race(void)
     for (i = 1; i <= RACE_SWITCHES; i++) {
         race_switch(r, i % N_THREADS);
         if (i % 3 == 0) {
-            winsched_look(&r->b.ws, &r->b.cpu, r->b.current, WINSCHED_EXIT);
+            winsched_sample(&r->b.ws, &r->b.cpu, r->b.current, WINSCHED_EXIT);
         }
         if (i % 128 == 0) {
             g_thread_yield();
@@ -971,7 +1104,7 @@ static void test_race(void)
     }
     atomic_store(&r->stop, true);
     g_thread_join(helper);
-    winsched_look(&r->b.ws, &r->b.cpu, r->b.current, WINSCHED_EXIT);
+    winsched_sample(&r->b.ws, &r->b.cpu, r->b.current, WINSCHED_EXIT);
 
     winsched_counts(&r->b.ws, &r->b.cpu, &counts);
     g_test_message("%" G_GUINT64_FORMAT " recorded, %" G_GUINT64_FORMAT
@@ -1005,6 +1138,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/winsched/sampler/switches", test_switches);
+    g_test_add_func("/winsched/sampler/idle-attached", test_idle_attached);
     g_test_add_func("/winsched/sampler/counts", test_counts);
     g_test_add_func("/winsched/sampler/old-state", test_old_state);
     g_test_add_func("/winsched/sampler/implausible", test_implausible);
@@ -1012,12 +1146,17 @@ int main(int argc, char **argv)
     g_test_add_func("/winsched/sampler/stale", test_stale);
     g_test_add_func("/winsched/sampler/restless", test_restless);
     g_test_add_func("/winsched/sampler/remapped", test_remapped);
+    g_test_add_func("/winsched/sampler/settled-meanwhile",
+                    test_settled_meanwhile);
+    g_test_add_func("/winsched/sampler/never-settles", test_never_settles);
     g_test_add_func("/winsched/sampler/switched-meanwhile",
                     test_switched_meanwhile);
     g_test_add_func("/winsched/sampler/churn", test_churn);
     g_test_add_func("/winsched/sampler/busy", test_busy);
     add_cases();
     g_test_add_func("/winsched/sampler/missed-blindly", test_missed_blindly);
+    g_test_add_func("/winsched/sampler/missed-dead", test_missed_dead);
+    g_test_add_func("/winsched/sampler/idle-unknown", test_idle_unknown);
     g_test_add_func("/winsched/sampler/no-counter", test_no_counter);
     g_test_add_func("/winsched/sampler/missed-live", test_missed_live);
     g_test_add_func("/winsched/sampler/counts-meanwhile",

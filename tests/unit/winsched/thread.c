@@ -197,7 +197,7 @@ static void test_place(gconstpointer data)
     fixture_init(&f, 4);
     /* Right in all but where it is. */
     fake_guest_put8(&f.h.g, THREADS + 0x348, 6);
-    g_assert_cmpint(winsched_thread_looks(&f.h.g.space, c->at), ==, c->looks);
+    g_assert_cmpint(winsched_thread_may_be(&f.h.g.space, c->at), ==, c->looks);
     g_assert_cmpint(read_thread(&f, c->at, &got), ==, c->looks);
     fixture_deinit(&f);
 }
@@ -211,9 +211,9 @@ static void test_place_57(void)
     fixture_init(&f, 5);
     fake_guest_map(&f.h.g, at, GMEM_PAGE);
     fake_guest_put8(&f.h.g, at, 6);
-    g_assert_true(winsched_thread_looks(&f.h.g.space, at));
+    g_assert_true(winsched_thread_may_be(&f.h.g.space, at));
     f.h.g.space.levels = 4;
-    g_assert_false(winsched_thread_looks(&f.h.g.space, at));
+    g_assert_false(winsched_thread_may_be(&f.h.g.space, at));
     fixture_deinit(&f);
 }
 
@@ -380,13 +380,34 @@ static void test_apc_process_only(void)
     g_assert_cmphex(got.has, ==, ALL & ~WINSCHED_HAS_ATTACHED);
     assert_is(&got, &t, &owner, "Render loop");
 
-    /* Attached to another one, the ids do not fit it. */
+    /*
+     * Attached to another one, the ids do not fit it: then it is not told as
+     * the owner.  An idle thread's entry once said System.
+     */
     t.process = t.attached = host.at;
     objects_put_thread(&f.h.g, &t);
     g_assert_true(read_thread(&f, worker.at, &got));
     g_assert_cmphex(got.has, ==, ALL & ~(WINSCHED_HAS_ATTACHED |
+                                         WINSCHED_HAS_IDS |
+                                         WINSCHED_HAS_PROCESS |
+                                         WINSCHED_HAS_IMAGE));
+
+    /* On the user's word it is. */
+    f.layout.field[WINOS_KTHREAD_APC_PROCESS].source = WINOS_SOURCE_OVERRIDE;
+    g_assert_true(read_thread(&f, worker.at, &got));
+    g_assert_cmphex(got.has, ==, ALL & ~(WINSCHED_HAS_ATTACHED |
                                          WINSCHED_HAS_IDS));
     assert_is(&got, &t, &host, "Render loop");
+
+    /* But not of an idle thread, which has no ids. */
+    t.pid = t.tid = 0;
+    objects_put_thread(&f.h.g, &t);
+    g_assert_true(read_thread(&f, worker.at, &got));
+    g_assert_cmphex(got.has & (WINSCHED_HAS_PROCESS | WINSCHED_HAS_IMAGE), ==,
+                    0);
+    t.pid = worker.pid;
+    t.tid = worker.tid;
+    objects_put_thread(&f.h.g, &t);
 
     /* With neither there is no process to ask. */
     objects_set(&f.layout, WINOS_KTHREAD_APC_PROCESS, WINOS_NO_OFFSET);
@@ -420,12 +441,23 @@ typedef struct ImageCase {
     const char *image;      /* NULL: none */
 } ImageCase;
 
+/*
+ * Names of 15 bytes became five marks of U+FFFD, and their ".exe" was lost:
+ * what is no ASCII is kept as it is.
+ */
+
 static const ImageCase image_cases[] = {
     { "short", "a", "a" },
     { "full", "fifteen-letters", "fifteen-letters" },
     { "none", "", NULL },
-    { "bytes", "a\xff" "b", "a\xef\xbf\xbd" "b" },
-    { "cut-character", "thirteen-byte\xed\x95", "thirteen-byte" },
+    { "bytes", "a\xff" "b", "a\xff" "b" },
+    { "code-page", "\xb0\xe8\xbb\xea\xb1\xe2.exe",
+      "\xb0\xe8\xbb\xea\xb1\xe2.exe" },
+    { "all-bytes-high", "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b"
+      "\x8c\x8d\xff", "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b"
+      "\x8c\x8d\xff" },
+    { "control", "a\x1b[2J\r\n", "a\x1b[2J\r\n" },
+    { "cut-character", "thirteen-byte\xed\x95", "thirteen-byte\xed\x95" },
     { "hangul", "\xed\x95\x9c.exe", "\xed\x95\x9c.exe" },
 };
 

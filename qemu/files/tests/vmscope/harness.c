@@ -114,12 +114,12 @@ void harness_start(const IrqLogOptions *opts)
 
 IrqLogSession *harness_stop(void)
 {
-    IrqLogSession *session = irq_log_stop();
+    VmscopeSession *base = irq_log_trace.stop();
 
-    g_assert_nonnull(session);
-    while (!qatomic_load_acquire(&session->writer_done)) {
+    g_assert_nonnull(base);
+    while (!qatomic_load_acquire(&base->done)) {
         g_usleep(100);
     }
     harness_run_bottom_halves();
-    return session;
+    return container_of(base, IrqLogSession, base);
 }

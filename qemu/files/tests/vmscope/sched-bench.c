@@ -123,7 +123,7 @@ static void exit_trace(CPUState *cpu)
 /* As one would do it with what QEMU has; its debugger does. */
 static void exit_naive(CPUState *cpu)
 {
-    SchedRegs regs = {};
+    WinosRegs regs = {};
     uint64_t thread = 0;
     uint64_t kpcr;
 
@@ -174,7 +174,7 @@ static uint64_t *current;
 /* Returns: whether there are two. */
 static bool see_threads(void)
 {
-    const SchedSlot *slot = &sched_current_session->slots[0];
+    const WatchSlot *slot = &sched_trace_current()->shared->slots[0];
 
     if (threads[1] || slot->thread == slot->info.idle_thread) {
         return threads[1];
@@ -202,7 +202,7 @@ static void measure_off(CPUState *cpu)
 
 static void measure_read(CPUState *cpu)
 {
-    uint64_t gpa = sched_current_session->slots[0].gpa;
+    uint64_t gpa = sched_trace_current()->shared->slots[0].gpa;
     uint64_t begin = cpu_ns();
     uint64_t thread;
     unsigned i;
@@ -227,7 +227,7 @@ static void measure_same(CPUState *cpu)
 static void measure_changed(CPUState *cpu)
 {
     uint64_t was = *current;
-    uint64_t head = evring_head(&sched_current_session->store.ring);
+    uint64_t head = evring_head(&sched_trace_current()->store.ring);
     uint64_t begin = cpu_ns();
     unsigned i;
 
@@ -237,7 +237,7 @@ static void measure_changed(CPUState *cpu)
     }
     tell("changed", cpu_ns() - begin, CHANGES);
     qatomic_set__nocheck(current, was);
-    head = evring_head(&sched_current_session->store.ring) - head;
+    head = evring_head(&sched_trace_current()->store.ring) - head;
     if (head < CHANGES - 1) {
         error_report("sched-bench: of %d changes %" PRIu64 " were recorded",
                      CHANGES, head);
@@ -259,10 +259,10 @@ static void measure_hook(CPUState *cpu)
 /* Where vCPU 0's CurrentThread is in our memory; NULL until it is known. */
 static uint64_t *map_current(void)
 {
-    uint64_t gpa = sched_current_session->slots[0].gpa;
+    uint64_t gpa = sched_trace_current()->shared->slots[0].gpa;
     hwaddr len = sizeof(uint64_t);
 
-    return gpa == SCHED_NO_GPA ? NULL :
+    return gpa == WATCH_NO_GPA ? NULL :
            address_space_map(&address_space_memory, gpa, &len, true,
                              MEMTXATTRS_UNSPECIFIED);
 }
@@ -298,8 +298,8 @@ static void *wait_for_trace(void *opaque)
     for (;;) {
         g_usleep(10000);
         RCU_READ_LOCK_GUARD();
-        if (qatomic_rcu_read(&sched_current_session) &&
-            qatomic_read__nocheck(&sched_current_session->slots[0].exits)) {
+        if (sched_trace_current() &&
+            sched_trace_current()->shared->slots[0].exits) {
             break;
         }
     }

@@ -1,0 +1,89 @@
+/*
+ * vmscope: the reply to a query
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/units.h"
+#include "base/safe-text.h"
+#include "vmscope/compat.h"
+#include "reply.h"
+
+#define REPLY_BYTES (3 * MiB / 2)
+
+/* Records read for one reply while the main loop waits. */
+#define IN_BAND_RECORDS 1048576
+
+bool vmscope_reply_begin(RecorderPage *page, bool has_max, uint32_t max,
+                         Error **errp)
+{
+    *page = (RecorderPage){
+        .max_entries = has_max ? max : VMSCOPE_REPLY_DEFAULT_ENTRIES,
+        .max_bytes = REPLY_BYTES,
+        .max_scanned = UINT64_MAX,
+    };
+    if (page->max_entries > VMSCOPE_REPLY_MAX_ENTRIES) {
+        error_setg(errp, "max-entries is %" PRIu32 ", but at most %d are "
+                   "returned; use 'after' to page", max,
+                   VMSCOPE_REPLY_MAX_ENTRIES);
+        return false;
+    }
+    if (bql_locked()) {
+        page->max_entries = MIN(page->max_entries,
+                                VMSCOPE_REPLY_IN_BAND_ENTRIES);
+        page->max_scanned = IN_BAND_RECORDS;
+    }
+    return true;
+}
+
+bool vmscope_reply_fill(RecorderPage *page, const Evring *ring,
+                        const char *what, bool has_after, uint64_t after,
+                        RecorderPageRead *read, void *opaque, Error **errp)
+{
+    if (!has_after) {
+        if (recorder_page_newest(page, ring, read, opaque) ==
+            RECORDER_PAGE_STOPPED) {
+            error_setg(errp, "only %" PRIu64 " of the newest %d %s match; ask "
+                       "out-of-band, where all are looked at, or page with "
+                       "'after'", page->entries, IN_BAND_RECORDS, what);
+            return false;
+        }
+        return true;
+    }
+    /* A page without anything would look like the end. */
+    if (recorder_page_after(page, ring, after, read, opaque) ==
+        RECORDER_PAGE_STOPPED && !page->entries) {
+        error_setg(errp, "none of the %s %" PRIu64 " to %" PRIu64 " match; go "
+                   "on with 'after': %" PRIu64 ", or ask out-of-band, where "
+                   "all are looked at", what, page->first, page->last,
+                   page->last);
+        return false;
+    }
+    return true;
+}
+
+/* Anything but plain ASCII may become \uXXXX, and is at most that long. */
+size_t vmscope_reply_string(const char *string)
+{
+    size_t n = 2;
+
+    if (!string) {
+        return 0;
+    }
+    for (; *string; string++) {
+        n += *string >= ' ' && *string < 0x7f && *string != '"' &&
+             *string != '\\' ? 1 : 6;
+    }
+    return n;
+}
+
+char *vmscope_reply_utf8(const char *bytes)
+{
+    size_t room = strlen(bytes) * SAFE_GROWTH + 1;
+    char *text = g_malloc(room);
+
+    safe_copy(SAFE_FOR_DATA, bytes, text, room);
+    return text;
+}

@@ -1,0 +1,79 @@
+/*
+ * Windows scheduler trace: what vCPUs execute, asked rip-hz times a second
+ *
+ * A sample is taken by a work item in the vCPU's own queue, so it holds that
+ * vCPU up for some microseconds and kicks it out of the guest.  At most one
+ * is on its way to a vCPU.  None is taken while the machine is stopped.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef VMSCOPE_SCHED_RIP_H
+#define VMSCOPE_SCHED_RIP_H
+
+#include "recorder/ring.h"
+#include "winos/place.h"
+#include "winsched/thread.h"
+
+#define SCHED_RIP_MAX_HZ 10000
+
+/* Bits of SchedRipSample.has. */
+enum {
+    SCHED_RIP_KERNEL = 1 << 0,      /* its kernel was known */
+    SCHED_RIP_THREAD = 1 << 1,
+    SCHED_RIP_IDS = 1 << 2,
+    SCHED_RIP_IMAGE = 1 << 3,
+    SCHED_RIP_NAME = 1 << 4,
+    SCHED_RIP_IDLE = 1 << 5,
+    SCHED_RIP_DPC_KNOWN = 1 << 6,
+    SCHED_RIP_DPC = 1 << 7,
+};
+
+typedef struct SchedRipSample {
+    uint64_t seq;
+    uint64_t time_ns;           /* CLOCK_MONOTONIC */
+    uint64_t thread;            /* KTHREAD that is current */
+    WinosCode code;
+    uint32_t pid, tid;
+    unsigned vcpu;
+    unsigned has;
+    uint8_t irql;               /* CR8 */
+    char image[WINSCHED_IMAGE_SIZE];
+    char name[WINSCHED_NAME_SIZE];
+} SchedRipSample;
+
+typedef struct SchedRip SchedRip;
+struct SchedSession;
+
+/**
+ * sched_rip_new: nothing is sampled yet
+ * @hz: below or at SCHED_RIP_MAX_HZ, not 0
+ *
+ * Returns: with one reference, for sched_rip_put()
+ */
+SchedRip *sched_rip_new(uint32_t hz, unsigned n_vcpus);
+
+/* NULL is allowed. */
+void sched_rip_put(SchedRip *rip);
+
+/**
+ * sched_rip_turn: ask vCPUs, when that is due
+ *
+ * Context: the session's helper thread.
+ *
+ * Returns: when to be called again, in ns of CLOCK_MONOTONIC
+ */
+uint64_t sched_rip_turn(struct SchedSession *session);
+
+/* A kernel was found, or more of its layout; the helper thread. */
+void sched_rip_found(SchedRip *rip, const WinosResult *result);
+
+/* Figures, and the ring; any thread with a reference to the session. */
+const Evring *sched_rip_ring(const SchedRip *rip);
+EvringRead sched_rip_read(const SchedRip *rip, uint64_t seq,
+                          SchedRipSample *sample);
+uint32_t sched_rip_hz(const SchedRip *rip);
+uint64_t sched_rip_skipped(const SchedRip *rip);
+uint64_t sched_rip_cost_ns(const SchedRip *rip);
+
+#endif

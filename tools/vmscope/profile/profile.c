@@ -1,0 +1,396 @@
+/*
+ * vmscope profile: what the vCPUs execute, by module, export or thread.
+ *
+ * A QEMU built with vmscope asks each vCPU so many times a second where it is;
+ * here the answers are fetched and counted.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "commands.h"
+#include "common/jsonout.h"
+#include "common/message.h"
+#include "common/options.h"
+#include "common/stop.h"
+#include "common/translate.h"
+#include "profile/tally.h"
+#include "shared/display.h"
+#include "source/connect.h"
+#include "source/qmp-wait.h"
+#include "source/tracing.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEFAULT_HZ = 250, MAX_HZ = 10000, DEFAULT_ROWS = 30, NAME_COLUMNS = 48 };
+
+#define MS UINT64_C(1000000)
+#define FETCH_NS (200 * MS)
+/* A trace that was off is given so long to find its kernel. */
+#define FIND_NS (5000 * MS)
+
+typedef struct ProfileOptions {
+    ConnectOptions connect;
+    uint64_t duration_ns;
+    uint64_t hz;
+    uint64_t rows;
+    TallyBy by;
+    bool folded;
+    bool json;
+    bool no_enable;
+} ProfileOptions;
+
+static bool read_by(const char *name, const char *text, void *member)
+{
+    static const char *const words[] = { "module", "export", "thread" };
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (!strcmp(words[i], text)) {
+            *(TallyBy *)member = (TallyBy)i;
+            return true;
+        }
+    }
+    return options_wrong(name, text, "give module, export or thread");
+}
+
+static const Option options[] = {
+    { .help = N_("What is sampled:") },
+    { "duration", 'd', OPTION_DURATION,
+      offsetof(ProfileOptions, duration_ns), "TIME",
+      N_("how long (10s)"), .min = 100000000, .max = 86400000000000 },
+    { "hz", 'H', OPTION_NUMBER, offsetof(ProfileOptions, hz), "N",
+      N_("how often a second each vCPU is asked (250); each\n"
+         "time it leaves the guest"), .min = 1, .max = MAX_HZ },
+    { "no-enable", 0, OPTION_FLAG, offsetof(ProfileOptions, no_enable), NULL,
+      N_("do not turn on a trace that is off") },
+    { .help = N_("What is shown:") },
+    { "by", 0, OPTION_OWN, offsetof(ProfileOptions, by), "WHAT",
+      N_("rows are of: module (the default), export, thread"),
+      .read = read_by },
+    { "top", 'n', OPTION_NUMBER, offsetof(ProfileOptions, rows), "N",
+      N_("at most so many rows (30)"), .min = 1 },
+    { "folded", 0, OPTION_FLAG, offsetof(ProfileOptions, folded), NULL,
+      N_("all, as folded stacks for flame graphs") },
+    { "json", 'j', OPTION_FLAG, offsetof(ProfileOptions, json), NULL,
+      N_("all, as one JSON object") },
+    {}
+};
+
+static const Usage usage = {
+    .command = "vmscope profile",
+    .operands = "",
+    .about = N_("Sample what the vCPUs of a Windows guest execute: which "
+                "driver spins, in which\n"
+                "of its exports, on which thread. Needs a QEMU built with "
+                "vmscope.\n"),
+    .options = options,
+    .more = connect_options,
+    .more_offset = offsetof(ProfileOptions, connect),
+    .examples =
+        "  vmscope profile --qmp /run/vm.qmp              which driver?\n"
+        "  vmscope profile --qmp /run/vm.qmp --by export  where in it?\n"
+        "  vmscope profile --qmp /run/vm.qmp --folded     for a flame graph\n",
+};
+
+/* What is told besides the samples. */
+typedef struct Run {
+    Qmp *qmp;
+    Tally tally;
+    uint64_t hz;                /* as the trace has it */
+    uint64_t skipped;           /* when it began; then since */
+    uint64_t cost_ns;           /* likewise */
+    uint64_t begin_ns;
+    double seconds;
+    char reason[256];           /* why modules may be missing */
+} Run;
+
+static Out out;
+
+static json_t *ask(Qmp *qmp, uint64_t after, uint64_t max, Err *err)
+{
+    json_t *arguments = json_object();
+
+    qmp_set(arguments, "after", json_integer((json_int_t)after));
+    qmp_set(arguments, "max-entries", json_integer((json_int_t)max));
+    return qmp_command(qmp, "query-windows-profile", arguments, err);
+}
+
+/* Until the trace has found the kernel, or for a while. */
+static bool wait_for_kernel(Qmp *qmp, Err *err)
+{
+    uint64_t end = wait_now_ns() + FIND_NS;
+    bool found = false;
+
+    while (!found && wait_now_ns() < end) {
+        json_t *status = tracing_status(qmp, TRACING_SCHED, err);
+
+        if (!status) {
+            return false;
+        }
+        found = qmp_has(status, "kernel-base");
+        json_decref(status);
+        if (!found && !wait_until(wait_now_ns() + 20 * MS)) {
+            err_set(err, ERR_IO, "interrupted");
+            return false;
+        }
+    }
+    if (!found) {
+        message("no Windows kernel is known: only how far the guest has come "
+                "is told");
+    }
+    return true;
+}
+
+/* From what was recorded up to now on. */
+static bool begin(Run *run, Err *err)
+{
+    json_t *answer = ask(run->qmp, UINT64_MAX >> 1, 1, err);
+
+    if (!answer) {
+        return false;
+    }
+    run->hz = qmp_uint(answer, "rip-hz", 0);
+    run->tally.last_seq = qmp_uint(answer, "recorded", 0);
+    run->skipped = qmp_uint(answer, "skipped", 0);
+    run->cost_ns = qmp_uint(answer, "cost-ns", 0);
+    run->begin_ns = wait_now_ns();
+    json_decref(answer);
+    if (!run->hz) {
+        err_set(err, ERR_USAGE, "%s: the scheduler trace is on without "
+                "rip-hz: turn it off, and vmscope profile turns it on as "
+                "needed", qmp_place(run->qmp));
+        return false;
+    }
+    return true;
+}
+
+/* Pages, until one has nothing new. */
+static bool fetch(Run *run, Err *err)
+{
+    uint64_t before;
+
+    do {
+        json_t *answer = ask(run->qmp, run->tally.last_seq, 1000, err);
+        const json_t *samples = json_object_get(answer, "samples");
+        size_t i;
+
+        before = run->tally.last_seq;
+        if (!answer) {
+            return false;
+        }
+        for (i = 0; i < json_array_size(samples); i++) {
+            tally_add(&run->tally, json_array_get(samples, i));
+        }
+        snprintf(run->reason, sizeof(run->reason), "%s",
+                 qmp_text(answer, "reason", ""));
+        json_decref(answer);
+    } while (run->tally.last_seq != before && !stop_asked);
+    return true;
+}
+
+static bool conclude(Run *run, Err *err)
+{
+    json_t *answer = ask(run->qmp, UINT64_MAX >> 1, 1, err);
+
+    if (!answer) {
+        return false;
+    }
+    run->skipped = qmp_uint(answer, "skipped", 0) - run->skipped;
+    run->cost_ns = qmp_uint(answer, "cost-ns", 0) - run->cost_ns;
+    run->seconds = (double)(wait_now_ns() - run->begin_ns) / 1e9;
+    json_decref(answer);
+    tally_sort(&run->tally);
+    return true;
+}
+
+/* Ctrl-C ends it early; what was seen until then is shown. */
+static bool sample(Run *run, uint64_t for_ns, Err *err)
+{
+    uint64_t end = wait_now_ns() + for_ns;
+    uint64_t now;
+
+    while ((now = wait_now_ns()) < end && !stop_asked) {
+        wait_until(now + FETCH_NS < end ? now + FETCH_NS : end);
+        if (!stop_asked && !fetch(run, err)) {
+            return false;
+        }
+    }
+    if (stop_asked) {
+        qmp_finish(run->qmp);
+    }
+    return conclude(run, err);
+}
+
+/* Output. */
+
+static double part(uint64_t n, uint64_t of)
+{
+    return of ? (double)n / (double)of : 0;
+}
+
+static void print_table(const Run *run, const ProfileOptions *o)
+{
+    static const char *const heads[] = { "module", "module!export",
+                                         "process, thread" };
+    const Tally *tally = &run->tally;
+    char name[DISPLAY_ROOM(NAME_COLUMNS)];
+    size_t i;
+
+    out_printf(&out, "%" PRIu64 " samples in %.1f s of %u vCPU%s at %" PRIu64
+               " Hz", tally->samples, run->seconds, tally->n_vcpus,
+               tally->n_vcpus == 1 ? "" : "s", run->hz);
+    out_printf(&out, ", %" PRIu64 " lost, %" PRIu64 " skipped\n",
+               tally->lost, run->skipped);
+    out_printf(&out, "%6s %6s %5s %5s %5s  %s\n", "share", "vCPUs", "DPC",
+               "user", "IRQL", heads[o->by]);
+    for (i = 0; i < tally->n_rows && i < o->rows; i++) {
+        const TallyRow *row = &tally->rows[i];
+        double share = part(row->samples, tally->samples);
+
+        display_fit(name, row->name, NAME_COLUMNS);
+        out_printf(&out, "%5.1f%% %6.2f %4.0f%% %4.0f%% %4.0f%%  %s\n",
+                   100 * share, share * tally->n_vcpus,
+                   100 * part(row->dpc, row->samples),
+                   100 * part(row->user, row->samples),
+                   100 * part(row->raised, row->samples), name);
+    }
+    if (i < tally->n_rows) {
+        out_printf(&out, "... and %zu more: --top shows them\n",
+                   tally->n_rows - i);
+    }
+}
+
+static void print_folded(const Run *run)
+{
+    size_t i;
+
+    for (i = 0; i < run->tally.n_rows; i++) {
+        out_safe(&out, run->tally.rows[i].name);
+        out_printf(&out, " %" PRIu64 "\n", run->tally.rows[i].samples);
+    }
+}
+
+static void print_json(const Run *run, const ProfileOptions *o)
+{
+    static const char *const by[] = { "module", "export", "thread" };
+    const Tally *tally = &run->tally;
+    JsonOut json = { .out = &out };
+    size_t i;
+
+    jsonout_begin(&json, NULL, '{');
+    jsonout_text(&json, "by", by[o->by]);
+    jsonout_real(&json, "seconds", run->seconds);
+    jsonout_uint(&json, "rip-hz", run->hz);
+    jsonout_uint(&json, "vcpus", tally->n_vcpus);
+    jsonout_uint(&json, "samples", tally->samples);
+    jsonout_uint(&json, "lost", tally->lost);
+    jsonout_uint(&json, "skipped", run->skipped);
+    jsonout_uint(&json, "cost-ns", run->cost_ns);
+    if (*run->reason) {
+        jsonout_text(&json, "reason", run->reason);
+    }
+    jsonout_begin(&json, "rows", '[');
+    for (i = 0; i < tally->n_rows; i++) {
+        const TallyRow *row = &tally->rows[i];
+
+        jsonout_begin(&json, NULL, '{');
+        jsonout_text(&json, "name", row->name);
+        jsonout_uint(&json, "samples", row->samples);
+        jsonout_real(&json, "share", part(row->samples, tally->samples));
+        jsonout_uint(&json, "dpc", row->dpc);
+        jsonout_uint(&json, "user", row->user);
+        jsonout_uint(&json, "raised-irql", row->raised);
+        jsonout_bool(&json, "idle", row->idle);
+        jsonout_end(&json, '}');
+    }
+    jsonout_end(&json, ']');
+    jsonout_end(&json, '}');
+    jsonout_line(&json);
+}
+
+static bool print(const Run *run, const ProfileOptions *o, Err *err)
+{
+    if (*run->reason) {
+        message("some samples may lack their module: %s", run->reason);
+    }
+    if (o->json) {
+        print_json(run, o);
+    } else if (o->folded) {
+        print_folded(run);
+    } else {
+        print_table(run, o);
+    }
+    if (!out_finish(&out)) {
+        err_set(err, ERR_IO, "could not write");
+        return false;
+    }
+    return true;
+}
+
+/* From outside, each register costs a question to the monitor. */
+static bool check_qemu(Qmp *qmp, Err *err)
+{
+    json_t *status = tracing_status(qmp, TRACING_SCHED, err);
+    bool ok = status != NULL;
+
+    json_decref(status);
+    if (ok && qmp_is_attached(qmp)) {
+        err_set(err, ERR_USAGE, "%s: what vCPUs execute is sampled by a QEMU "
+                "built with vmscope only; who runs on them, vmscope top shows "
+                "of any QEMU", qmp_place(qmp));
+        ok = false;
+    }
+    return ok;
+}
+
+static bool look(Run *run, const ProfileOptions *o, Err *err)
+{
+    Tracing tracing = { run->qmp, TRACING_SCHED, false };
+    json_t *with = json_object();
+    bool ok;
+
+    qmp_set(with, "rip-hz", json_integer((json_int_t)o->hz));
+    ok = tracing_begin(&tracing, run->qmp, TRACING_SCHED, !o->no_enable, with,
+                       err) &&
+         wait_for_kernel(run->qmp, err) && begin(run, err) &&
+         sample(run, o->duration_ns, err) && print(run, o, err);
+    tracing_end(&tracing);
+    return ok;
+}
+
+int cmd_profile(int argc, char **argv)
+{
+    ProfileOptions o = { .duration_ns = 10000 * MS, .hz = DEFAULT_HZ,
+                         .rows = DEFAULT_ROWS };
+    Run run = { 0 };
+    OptionsResult result = options_read(&usage, &o, argc, argv);
+    bool ok;
+    Err err;
+
+    if (result == OPTIONS_RUN) {
+        result = options_none_left(&usage, argc, argv);
+    }
+    if (result == OPTIONS_RUN && o.folded && o.json) {
+        result = options_refuse(&usage, "give --folded or --json, not both");
+    }
+    if (result != OPTIONS_RUN) {
+        return result == OPTIONS_DONE ? EXIT_FINE : EXIT_WRONG_USAGE;
+    }
+    display_begin(STDOUT_FILENO);
+    stop_init();
+    out_init(&out, STDOUT_FILENO);
+    run.tally.by = o.folded ? TALLY_STACK : o.by;
+    run.qmp = qmp_connect(&o.connect, &err);
+    if (!run.qmp) {
+        message("%s", err.text);
+        return err.code == ERR_USAGE ? EXIT_WRONG_USAGE : EXIT_FAILED;
+    }
+    ok = check_qemu(run.qmp, &err) && look(&run, &o, &err);
+    if (!ok) {
+        message("%s", err.text);
+    }
+    tally_release(&run.tally);
+    qmp_free(run.qmp);
+    return ok ? EXIT_FINE : EXIT_FAILED;
+}

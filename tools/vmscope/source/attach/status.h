@@ -1,0 +1,17 @@
+/*
+ * attach/status: status and entries, as QMP has them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VMSCOPE_ATTACH_STATUS_H
+#define VMSCOPE_ATTACH_STATUS_H
+
+#include "source/attach/host.h"
+
+/* One switch: WindowsSchedEntry. */
+json_t *attach_status_entry(const SchedlogEvent *event);
+
+/* All: WindowsSchedTraceStatus, and "attached".  @host may be NULL: off. */
+json_t *attach_status_json(AttachHost *host, pid_t pid);
+
+#endif
