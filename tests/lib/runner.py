@@ -3,7 +3,8 @@
 In a folder, each test_*.py holds functions test_*; one that raises has failed,
 one that raises Skip was skipped.  Arguments are parts of names.  A test that
 is marked with @full is long and not the only witness of what it shows: it runs
-with --full, or when its whole name is given.
+with --full, or when its whole name is given.  One that failed may be run once
+more (second.py).
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -15,6 +16,8 @@ import signal
 import sys
 import time
 import traceback
+
+import second
 
 WORDS = {'passed': 'ok  ', 'failed': 'FAIL', 'skipped': 'skip'}
 
@@ -46,9 +49,9 @@ def is_wanted(name, function, arguments):
 
 
 def run_one(name, function, clean_up):
-    """Returns 'passed', 'failed' or 'skipped'."""
+    """Returns 'passed', 'failed' or 'skipped', and why."""
     started = time.monotonic()
-    why = ''
+    why = failure = ''
     try:
         try:
             function()
@@ -59,10 +62,20 @@ def run_one(name, function, clean_up):
         result, why = 'skipped', f': {skip}'
     except Exception:   # whatever it is, it is this test's failure
         traceback.print_exc()
-        result = 'failed'
+        result, failure = 'failed', traceback.format_exc()
     seconds = time.monotonic() - started
     print(f'{WORDS[result]} {name} ({seconds:.1f} s){why}', flush=True)
-    return result
+    return result, failure
+
+
+def run_again(failed, clean_up):
+    """How many of those that failed pass now"""
+    good = 0
+    for name, function, _ in second.chosen(failed, lambda one: one[2]):
+        if run_one(name, function, clean_up)[0] == 'passed':
+            second.passed(name)
+            good += 1
+    return good
 
 
 def run(folder, clean_up, arguments):
@@ -70,8 +83,15 @@ def run(folder, clean_up, arguments):
     # a run in the background ignores ^C, and what it starts would, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
     counts = {'passed': 0, 'failed': 0, 'skipped': 0}
+    failed = []
     for name, function in find_tests(folder):
         if is_wanted(name, function, arguments):
-            counts[run_one(name, function, clean_up)] += 1
+            result, failure = run_one(name, function, clean_up)
+            counts[result] += 1
+            if result == 'failed':
+                failed.append((name, function, failure))
+    good = run_again(failed, clean_up)
+    counts['passed'] += good
+    counts['failed'] -= good
     print(', '.join(f'{n} {what}' for what, n in counts.items()))
     return 1 if counts['failed'] or not counts['passed'] else 0

@@ -14,6 +14,8 @@
 import bisect
 import collections
 
+from story import fnv1a
+
 SLACK_NS = 3000
 STEADY_NS = 200_000         # how long nothing may move for the finer checks
 NAME_BYTES = 79
@@ -47,6 +49,12 @@ def name_text(data):
     while len(text.encode()) > NAME_BYTES:
         text = text[:min(len(text) - 1, NAME_BYTES)]
     return text, True
+
+
+def not_whole(given):
+    """Less is shown of a name than the guest's hash is of"""
+    text, cut = given
+    return cut or "\ufffd" in text
 
 
 class Result:
@@ -184,7 +192,7 @@ class Judge:
         return out
 
     def name_in_words(self, naming):
-        """(text, cut), None for no name, "?" for one we have not read"""
+        """(text, cut); None for no name, "?" for one we have not read"""
         if naming.unknown:
             return "?"
         if not naming.pointer or not naming.readable:
@@ -206,31 +214,35 @@ class Judge:
                 self.lacks(entry, "thread-name")
             return []
         self.result.counts["thread names"] += 1
-        if "?" in may:
+        given = (got, entry.get("thread-name-cut", False))
+        if self.has_digest(given, near):
+            return []
+        if any(n.unknown or self.is_open(given, n) for n in near):
             self.result.counts["thread names not judged"] += 1
             return []
-        given = (got, entry.get("thread-name-cut", False))
         if given not in may:
             known = [m for m in may if m]
             return [("thread-name", f"thread-name {given!r}, is {known!r}")]
-        return self.digest_faults(given, near)
+        if not_whole(given) or any(
+                b"\0\0" in self.story.texts.get((n.digest, n.size), b"")
+                for n in near):         # a NUL ends it early: hash of more
+            return []
+        return [("thread-name", f"thread-name {got!r}: not the guest's hash")]
 
-    def digest_faults(self, given, near):
-        """The guest's own hash, past our reading of its memory"""
-        text, cut = given
-        if cut or "\ufffd" in text:
-            return []
-        data = text.encode("utf-16-le")
-        digest = 0x811C9DC5
-        for byte in data:
-            digest = ((digest ^ byte) * 0x01000193) & 0xFFFFFFFF
-        if any(n.digest == digest and n.size == len(data) for n in near):
-            return []
-        # A NUL ends the text early: then the hash is of more than is shown.
-        if any(b"\0\0" in self.story.texts.get((n.digest, n.size), b"")
-               for n in near):
-            return []
-        return [("thread-name", f"thread-name {text!r}: not the guest's hash")]
+    def is_open(self, given, naming):
+        """A text we never read, whose hash is of more than is shown?"""
+        return self.name_in_words(naming) == "?" and (
+            not_whole(given)
+            or naming.size > len(given[0].encode("utf-16-le")))
+
+    def has_digest(self, given, near):
+        """Is it the guest's own hash?  Past our reading of its memory"""
+        if not_whole(given):
+            return False
+        data = given[0].encode("utf-16-le")
+        digest = fnv1a(data)
+        return any(n.digest == digest and n.size == len(data)
+                   and n.pointer and n.readable for n in near)
 
     def attached_faults(self, entry, thread):
         at = entry.get("attached-process")

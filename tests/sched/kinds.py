@@ -27,7 +27,7 @@ LIED_ABOUT = {
                 "process-pointer", "attached-process"),
 }
 MISSING_SHARE = 0.02        # of entries that may lack a thing
-BLIND_SHARE = 0.2           # of entries we were too slow to judge; a busy host
+BLIND_SHARE = 0.5           # of entries we were too slow to judge; a busy host
 FINE_SHARE = 0.02           # of finer checks that may fail
 FINE_LEAST = 8              # a busy host holds vCPUs up inside switches
 

@@ -320,6 +320,24 @@ def test_rename(check):
         check(f"{name} at {at} ms", bool(wrong) != ok, wrong)
 
 
+def test_unread_name(check):
+    """Its hash alone tells right from wrong, where all of it is shown"""
+    s = story()
+    o = s.lives[3].object
+    del s.texts[(o.name_hash, o.name_bytes)]
+    for name, cut, fine, open_ in (("Worker", False, True, 0),
+                                   ("Walker", False, False, 0),
+                                   ("Work", False, True, 1),
+                                   ("Work", True, True, 1)):
+        e = {"vcpu": 0, "timestamp-ns": 38 * MS, "thread-pointer": 0x3000,
+             "thread-name": name, "thread-name-cut": cut}
+        j = judge.Judge(s)
+        wrong = [k for k, _ in j.object_faults(e, 3) if k == "thread-name"]
+        check(f"unread: {name}", bool(wrong) != fine, wrong)
+        blind = j.result.counts["thread names not judged"]
+        check(f"unread: {name} judged", blind == open_, blind)
+
+
 def test_balance(check):
     s = story()
     entries = perfect(s)
@@ -422,7 +440,8 @@ def run(csv):
         if not ok:
             print(f"FAIL self-test: {name}: {shown}")
 
-    for test in (test_judge, test_switch_window, test_rename, test_balance,
+    for test in (test_judge, test_switch_window, test_rename,
+                 test_unread_name, test_balance,
                  test_clock, test_text):
         test(check)
     test_offsets(check, rows.load(csv))
