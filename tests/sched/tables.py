@@ -140,9 +140,32 @@ def strange_kernels(rows):
                   "entries"), lines)
 
 
+def reach(rows):
+    """What each set finds; and which fields an absent accessor takes away"""
+    lines, lost = [], []
+    for (sources,), mine in groups(rows, "sources"):
+        whole = [r for r in mine if r["absent"] == "all"]
+        if not whole:
+            continue
+        base = set(whole[0]["fields"])
+        lines.append((sources, "yes" if whole[0]["active"] else "no",
+                      len(base), sum(r["active"] for r in mine), len(mine),
+                      total(mine, "wrong")))
+        for r in mine:
+            gone = sorted(base - set(r["fields"]))
+            if gone:
+                lost.append((sources, r["absent"], ", ".join(gone)
+                             if r["active"] else "not traced"))
+    return table("what sources reach on an unknown layout",
+                 ("", "traced", "fields", "traced with one accessor absent",
+                  "of", "wrong"), lines) + \
+        table("fields that an absent accessor takes away",
+              ("", "absent", "fields"), lost)
+
+
 TABLES = {"attribution": attribution, "share": shares,
           "detection": detection, "hook": hook, "sources": sources,
-          "hostile": hostile, "strange": strange_kernels}
+          "hostile": hostile, "strange": strange_kernels, "reach": reach}
 
 
 def all_tables(measured):
