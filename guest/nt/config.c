@@ -15,7 +15,7 @@ enum { FW_RAM_SIZE = 3, FW_NB_CPUS = 5, FW_DIR = 0x19 };
 enum { DMA_READ = 2, DMA_SELECT = 8, DMA_ERROR = 1 };
 
 Config config;
-uint64_t ram_below_4g;
+uint64_t ram_size;
 bool ram_dirty;
 uint32_t cpu_count;
 
@@ -82,6 +82,7 @@ static const Choice choices[] = {
     { "waits", "some", AT(waits), 0 }, { "waits", "deadlock", AT(waits), 1 },
     { "interrupts", "off", AT(interrupts), 0 },
     { "interrupts", "on", AT(interrupts), 1 },
+    { "pool", "low", AT(pool_high), 0 }, { "pool", "high", AT(pool_high), 1 },
     { "idle-thread", "linked", AT(idle_alone), 0 },
     { "idle-thread", "alone", AT(idle_alone), 1 },
     { "zero-page", "on", AT(no_zero_page), 0 },
@@ -398,17 +399,14 @@ static void defaults(void)
 static void machine(void)
 {
     fw_read(FW_RAM_SIZE, FWCFG_DMA + 16, 8);
-    ram_below_4g = get64(FWCFG_DMA + 16);
+    ram_size = get64(FWCFG_DMA + 16);
     fw_read(FW_NB_CPUS, FWCFG_DMA + 16, 2);
     cpu_count = *(uint16_t *)(uint64_t)(FWCFG_DMA + 16);
-    if (ram_below_4g < RAM_MIN) {
+    if (ram_size < RAM_MIN) {
         fail(EXIT_MACHINE, "needs 64 MiB of RAM");
     }
-    if (ram_below_4g > 0x40000000) {
-        ram_below_4g = 0x40000000;
-    }
     if (!cpu_count || cpu_count > MAX_CPUS) {
-        fail(EXIT_MACHINE, "needs 1 to 8 vCPUs");
+        fail(EXIT_MACHINE, "needs 1 to 64 vCPUs");
     }
 }
 
@@ -452,8 +450,12 @@ static void settle(void)
         fail(EXIT_CONFIG, "ring-entries: not a power of two");
     }
     if (config.ring_entries > RING_SMALL
-        && ram_below_4g < BIG_RING_PHYS + config.ring_entries * 64) {
+        && (ram_size < RAM_LOW ? ram_size : RAM_LOW)
+           < BIG_RING_PHYS + config.ring_entries * 64) {
         fail(EXIT_MACHINE, "ring-entries: not enough RAM");
+    }
+    if (config.pool_high && ram_size < RAM_WITH_HIGH) {
+        fail(EXIT_MACHINE, "pool=high: needs 4 GiB of RAM");
     }
     if (!config.seed) {
         config.seed = rdtsc();

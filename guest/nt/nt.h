@@ -18,7 +18,8 @@
 #include "phys.h"
 #include "tables.h"
 
-enum { PAGE = 4096, MAX_CPUS = 8, MAX_THREADS = 96, MAX_PROCESSES = 20 };
+enum { PAGE = 4096, MAX_CPUS = 64, MAX_THREADS = 152,
+       MAX_PROCESSES = 20 };
 enum { PROCESS_THREADS = 8, STACK_PAGES = 6 };
 
 /* One 2 MiB stretch of user space holds everything a process has. */
@@ -94,7 +95,7 @@ typedef struct Config {
     uint64_t dpc_percent, isr_percent, waits;
     uint64_t interrupts, interrupts_moved;
     uint64_t idle_alone, no_zero_page, nt_build_late;
-    uint64_t spin_in;
+    uint64_t spin_in, pool_high;
     uint64_t lies, odd, mute;
     bool custom;                /* some column was given at run time */
 } Config;
@@ -180,7 +181,7 @@ void fail(uint32_t code, const char *why) __attribute__((noreturn));
 /* config.c, row.c */
 extern Config config;
 extern uint16_t row[COLUMNS];
-extern uint64_t ram_below_4g;
+extern uint64_t ram_size;
 extern bool ram_dirty;          /* not the first boot in this RAM */
 extern uint32_t cpu_count;
 void config_read(void);

@@ -243,7 +243,8 @@ static uint64_t pool_frame(uint64_t index)
 {
     uint32_t at = (uint32_t)index * scatter_mul + scatter_add;
 
-    return POOL_PHYS + (uint64_t)(at & (POOL_FRAMES - 1)) * PAGE;
+    return (config.pool_high ? POOL_HIGH_PHYS : POOL_PHYS)
+           + (uint64_t)(at & (POOL_FRAMES - 1)) * PAGE;
 }
 
 uint64_t pool_pa(uint64_t va)

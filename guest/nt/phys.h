@@ -28,8 +28,11 @@
 #define IMAGE_PHYS      0x1000000
 #define IMAGE_MAX       0x1600000
 #define POOL_PHYS       0x2800000       /* scattered pages start here */
+#define POOL_HIGH_PHYS  0x100000000     /* instead, with pool=high */
 #define POOL_FRAMES     4096            /* frames they are scattered over */
 #define RAM_MIN         0x4000000
+#define RAM_WITH_HIGH   0x100000000     /* so much leaves some above 4 GiB */
+#define RAM_LOW         0x40000000      /* what is used below 4 GiB, at most */
 #define BIG_RING_PHYS   0x4000000       /* ring too large for TRUTH_END */
 
 #define RING_SMALL      65536           /* entries that fit TRUTH_END */

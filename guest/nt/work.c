@@ -233,7 +233,7 @@ static void namer(Thread *t)
         sleep(WR_DELAY, 12);
         lock();
         if (n++ % 4 == 3) {
-            Thread *other = &threads[MAX_CPUS + n % 8];
+            Thread *other = &threads[cpu_count + 6 + n % 8];
 
             if (other->live && !other->idle && !other->actions_left
                 && other != t) {

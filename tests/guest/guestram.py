@@ -2,11 +2,14 @@
 #
 # Guest memory through the RAM file: physical reads, and a page walk of our
 # own (4 or 5 levels, large pages).  Shares nothing with the product's walk.
+# Where a machine is larger than what fits below 4 GiB, the rest of the file
+# lies from 4 GiB on; how much fits is the machine's (qemurun.below_4g).
 
 import mmap
 import struct
 
 PRESENT, LARGE = 1, 0x80
+GIB = 1 << 30
 ADDRESS = 0x000FFFFFFFFFF000
 
 
@@ -15,29 +18,37 @@ class Fault(Exception):
 
 
 class Ram:
-    def __init__(self, path):
+    def __init__(self, path, below=4 * GIB):
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 0)
+        self.below = min(below, len(self.map))
         self.size = len(self.map)
+        if self.size > self.below:      # the first address without RAM
+            self.size += 4 * GIB - self.below
 
     def close(self):
         self.map.close()
 
-    def read(self, pa, size):
-        if pa < 0 or pa + size > self.size:
+    def at(self, pa, size):
+        """Where in the file that lies"""
+        if 0 <= pa and pa + size <= self.below:
+            return pa
+        if pa < 4 * GIB or pa + size > self.size:
             raise Fault(f"no RAM at {pa:#x}")
-        return self.map[pa:pa + size]
+        return pa - 4 * GIB + self.below
+
+    def read(self, pa, size):
+        at = self.at(pa, size)
+        return self.map[at:at + size]
 
     def u64(self, pa):
-        if pa < 0 or pa + 8 > self.size:
-            raise Fault(f"no RAM at {pa:#x}")
-        return struct.unpack_from("<Q", self.map, pa)[0]
+        return struct.unpack_from("<Q", self.map, self.at(pa, 8))[0]
 
     def u32(self, pa):
         return int.from_bytes(self.read(pa, 4), "little")
 
     def put64(self, pa, value):
-        struct.pack_into("<Q", self.map, pa, value)
+        struct.pack_into("<Q", self.map, self.at(pa, 8), value)
 
 
 class Space:

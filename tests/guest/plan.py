@@ -118,6 +118,10 @@ def extras(every, accel, full):
     big.config += "ring-entries=1048576\n"
     big.name += "/1GiB"
     out.append(big)
+    high = world(newest, accel, 2, 2, ram_mib=4096, kdbg="encoded")
+    high.config += "pool=high\n"
+    high.name += "/above 4GiB"
+    out.append(high)
     again = world(newest, accel, 2, 0)
     again.kind, again.name = "reset", again.name + "/reset"
     out.append(again)
@@ -142,6 +146,7 @@ REFUSALS = (
     ("seed", 35, "no value after 'seed'"),
     ("ring-entries=100", 35, "ring-entries: not a power of two"),
     ("ring-entries=131072", 37, "ring-entries: not enough RAM"),
+    ("pool=high", 37, "pool=high: needs 4 GiB of RAM"),
 )
 
 

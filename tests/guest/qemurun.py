@@ -18,6 +18,25 @@ from qemu import Qemu                                       # noqa: E402
 from qmp import QmpError as QemuError                       # noqa: E402
 
 RUNNING = set()
+MIB, GIB = 1 << 20, 1 << 30
+
+
+def below_4g(machine, ram_mib):
+    """
+    Bytes of RAM below 4 GiB.
+    Source: QEMU's hw/i386/pc_piix.c and pc_q35.c.
+    """
+    size = ram_mib * MIB
+    said = re.search(r"max-ram-below-4g=(\d+)([MG])", machine)
+    most = int(said[1]) * (GIB if said[2] == "G" else MIB) if said else None
+    if machine.startswith("q35"):
+        low = min(0x80000000 if size >= 0xB0000000 else 0xB0000000,
+                  most or 4 * GIB)
+    else:
+        low = most or 0xE0000000
+        if size >= low:
+            low = min(low, 0xC0000000)
+    return min(size, low)
 
 
 def kill_all():
@@ -95,6 +114,7 @@ class Vm:
         shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.dir = tempfile.mkdtemp(prefix="ntguest-", dir=shm)
         self.ram_path = os.path.join(self.dir, "ram")
+        self.below_4g = below_4g(machine, ram_mib)
         self.console = os.path.join(self.dir, "debugcon")
         qmp, gdb = (os.path.join(self.dir, n) for n in ("qmp", "gdb"))
         with open(os.path.join(self.dir, "config"), "w",

@@ -272,10 +272,14 @@ def long_runs(every, accels, full):
 # ("kvm" or "tcg" in front: under that alone).  The first run every time, under
 # TCG, where no vCPU is held up by a busy host.
 MACHINES = (
-    ("6 GiB", "q35", 6144, 2, ()),
+    ("objects above 4 GiB", "q35", 6144, 2, ()),
     ("6 GiB below 1 GiB", "pc,max-ram-below-4g=1G", 6144, 1, ()),
     ("room for 255", "q35", 64, 3, ("-smp", "maxcpus=255")),
+    ("6 GiB", "q35", 6144, 2, ()),
     ("6 GiB", "pc", 6144, 2, ()),
+    ("objects above 4 GiB", "pc", 6144, 4, ()),
+    ("64 vCPUs", "q35", 64, 64, ("tcg",)),
+    ("64 vCPUs, objects above 4 GiB", "pc", 4096, 64, ("tcg",)),
     ("irqchip split", "q35,kernel-irqchip=split", 64, 2, ("kvm",)),
     ("odd size", "q35", 2049, 1, ()),
     ("odd size around the hole", "pc", 3585, 2, ()),
@@ -289,6 +293,10 @@ MACHINES = (
     ("balloon", "q35", 256, 2, ("-device", "virtio-balloon-pci")),
 )
 MACHINES_OF_EVERY_RUN = 3
+# What the guest is told besides.  64 vCPUs share few CPUs of the host: their
+# clocks tick seldom, or nothing else would run.
+GUEST_OF_MACHINE = {"objects above 4 GiB": {"pool": "high"},
+                    "64 vCPUs": {"tick-us": 200000}}
 
 
 def machines(every, accels, full):
@@ -298,11 +306,13 @@ def machines(every, accels, full):
     for name, machine, mib, cpus, words in chosen:
         alone = words[0] if words and words[0] in ("kvm", "tcg") else None
         wanted = [alone] if alone else accels if full else ["tcg"]
+        more = {k: v for part, words_of in GUEST_OF_MACHINE.items()
+                if part in name for k, v in words_of.items()}
         for accel in [a for a in accels if a in wanted]:
             out.append(Case(
                 f"machine/{accel}/{machine.split(',')[0]}, {name}", "machine",
-                "trace", accel, config_of(row, kdbg="encoded"), row, cpus,
-                machine, ram_mib=mib, extra=words[1:] if alone else words,
+                "trace", accel, config_of(row, kdbg="encoded", **more), row,
+                cpus, machine, ram_mib=mib, extra=words[1:] if alone else words,
                 poll_hz=2000))
     return out
 

@@ -58,6 +58,7 @@ class CpuStory:
         # one's are all there; None: so long that it cannot be told
         self.leaving, self.settled = [], []
         self.under_way = None               # new thread of a cut-off switch
+        self.only = None, None              # of a CPU that never switched
 
     def in_force(self, low, high):
         """
@@ -71,7 +72,7 @@ class CpuStory:
     def thread(self, index):
         """(address, serial) of who runs after that record"""
         if not self.records:
-            return None, None
+            return self.only
         if index < 0:
             return self.records[0].old, self.records[0].old_serial
         return self.records[index].new, self.records[index].new_serial
@@ -152,9 +153,10 @@ class Recorder:
         self.looked = 0
         self.changes = []
         self.ordinal = [None] * self.n_cpus
-        self.current = [self.space.pa(truth.cpu(i)["prcb"]
-                                      + row["kprcb_current_thread"])
-                        for i in range(self.n_cpus)]
+        # Where in the RAM file
+        self.current = [ram.at(self.space.pa(truth.cpu(i)["prcb"]
+                                             + row["kprcb_current_thread"]),
+                               8) for i in range(self.n_cpus)]
         self.counts = [truth.cpu_pa + i * CPU + 48
                        for i in range(self.n_cpus)]
         self.pump()
@@ -295,8 +297,19 @@ class Recorder:
                     break
                 time.sleep(0.0005)
 
+    def note_never_switched(self):
+        """Such a CPU has had no thread but its idle thread until now"""
+        idle = {life.object.address: serial
+                for serial, life in self.story.lives.items()
+                if life.object.idle}
+        for i, cpu in enumerate(self.story.cpus):
+            seen = self.truth.cpu(i)
+            if not seen["begin"]:
+                cpu.only = seen["idle"], idle.get(seen["idle"])
+
     def close(self):
         """The whole story, with host times"""
+        self.note_never_switched()
         self.finish_switches()
         self.pump()
         self.settle_clock()

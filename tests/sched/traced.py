@@ -179,7 +179,7 @@ class Traced:
     def open_ram(self):
         if self.ram is None and os.path.exists(self.vm.ram_path) \
                 and os.path.getsize(self.vm.ram_path):
-            self.ram = Ram(self.vm.ram_path)
+            self.ram = Ram(self.vm.ram_path, self.vm.below_4g)
             self.truth = Truth(self.ram)
         return self.ram
 
