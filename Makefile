@@ -14,7 +14,7 @@ SETUP := scripts/setup
 .PHONY: all qemu tools guest demo check check-setup check-unit check-cli check-docs \
 	check-vm check-guest check-sched check-exact check-vmscope check-full \
 	check-asan check-qemu check-versions check-libvirt check-mutants \
-	check-hardware check-bare \
+	check-hardware check-bare check-stock \
 	bench docs fuzz deb install clean distclean help
 
 all: qemu tools guest
@@ -51,6 +51,10 @@ deb:
 # BARE="trixie demo": one Debian, one target; both with demo and check without
 check-bare:
 	@$(SETUP)/check-bare $(BARE)
+
+# STOCK="sid -- --only rows/": one Debian, and which guests
+check-stock:
+	@$(SETUP)/check-stock $(STOCK)
 
 bench:
 	@$(SETUP)/bench
