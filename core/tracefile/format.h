@@ -28,6 +28,7 @@ enum {
     TRACE_MAX_THREADS = 16384,
     TRACE_MAX_VCPUS = 4096,
     TRACE_STRING_MAX = 1000,            /* bytes kept of any string */
+    TRACE_PATH_MAX = 1023,              /* bytes of an image's path */
 };
 
 typedef enum TraceChunkKind {
@@ -45,7 +46,8 @@ typedef enum TraceChunkKind {
     TRACE_CHUNK_HOST = 12,
     TRACE_CHUNK_DEVICES = 13,
     TRACE_CHUNK_TICKS = 14,
-    TRACE_CHUNK_LAST = TRACE_CHUNK_TICKS,
+    TRACE_CHUNK_PATHS = 15,
+    TRACE_CHUNK_LAST = TRACE_CHUNK_PATHS,
 } TraceChunkKind;
 
 /* Bits: which traces a recording holds, or a reader wants. */
@@ -131,6 +133,17 @@ typedef struct TraceTicks {
     uint32_t interrupts;        /* events, not ticks */
     uint32_t dpcs;
 } TraceTicks;
+
+/*
+ * Where the image of a process lies.  Windows gives addresses and ids of
+ * processes again: the three together tell which one is meant.
+ */
+typedef struct TracePath {
+    uint64_t process;           /* address of its EPROCESS */
+    uint32_t pid;
+    char image[SCHEDLOG_IMAGE_SIZE];    /* ImageFileName, any bytes; "": none */
+    char path[TRACE_PATH_MAX + 1];      /* UTF-8, as Windows has it */
+} TracePath;
 
 typedef enum TraceEndReason {
     TRACE_END_ASKED = 1,        /* by the user */

@@ -6,6 +6,7 @@
 #include "tracefile/read.h"
 
 #include "tracefile/pack.h"
+#include "tracefile/path.h"
 #include "tracefile/read-chunk.h"
 
 #include <stdlib.h>
@@ -628,6 +629,12 @@ static void take_ticks(TraceReader *reader, TraceItem *item)
     from->bad |= vcpu >= TRACE_MAX_VCPUS || len > ticks->to_ns;
 }
 
+static void take_path(TraceReader *reader, TraceItem *item)
+{
+    item->type = TRACE_ITEM_PATH;
+    trace_path_unpack(&reader->chunk.from, &item->path);
+}
+
 typedef void ItemFn(TraceReader *reader, TraceItem *item);
 
 static const struct {
@@ -645,6 +652,7 @@ static const struct {
     { TRACE_CHUNK_END, TRACE_SCHED | TRACE_IRQ, take_end },
     { TRACE_CHUNK_HOST, TRACE_SCHED | TRACE_IRQ, take_host },
     { TRACE_CHUNK_TICKS, TRACE_SCHED | TRACE_IRQ, take_ticks },
+    { TRACE_CHUNK_PATHS, TRACE_SCHED, take_path },
 };
 
 /* NULL for a chunk without items, or of which none are wanted. */

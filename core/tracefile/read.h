@@ -35,6 +35,7 @@ typedef enum TraceItemType {
     TRACE_ITEM_END,         /* end */
     TRACE_ITEM_HOST,        /* host */
     TRACE_ITEM_TICKS,       /* ticks */
+    TRACE_ITEM_PATH,        /* path */
 } TraceItemType;
 
 /*
@@ -53,6 +54,7 @@ typedef struct TraceItem {
         TraceEnd end;
         TraceHost host;
         TraceTicks ticks;
+        TracePath path;
     };
     uint32_t line;          /* id of the event's line; IRQLOG_NO_LINE: none */
     const IrqlogLineInfo *line_info;            /* never NULL */

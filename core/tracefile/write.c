@@ -7,6 +7,7 @@
 
 #include "tracefile/header.h"
 #include "tracefile/pack.h"
+#include "tracefile/path.h"
 #include "tracefile/write-thread.h"
 
 #include <stdlib.h>
@@ -45,7 +46,7 @@ struct TraceWriter {
     uint32_t generation;    /* of thread ids */
     uint32_t n_threads;
     Chunk threads, sched, lines, devices, host_threads, objects, irq, host;
-    Chunk ticks;
+    Chunk ticks, paths;
     Chunk other;
     WriteThread thread[TRACE_MAX_THREADS + 1];
     uint16_t cells[THREAD_CELLS];       /* ids by hash; 0: free */
@@ -78,6 +79,7 @@ static void clear_chunks(TraceWriter *writer)
     chunk_clear(&writer->irq, TRACE_CHUNK_IRQ);
     chunk_clear(&writer->host, TRACE_CHUNK_HOST);
     chunk_clear(&writer->ticks, TRACE_CHUNK_TICKS);
+    chunk_clear(&writer->paths, TRACE_CHUNK_PATHS);
 }
 
 TraceWriter *trace_writer_new(const TraceSink *sink)
@@ -102,7 +104,8 @@ uint64_t trace_writer_bytes(const TraceWriter *writer)
            (uint64_t)(writer->sched.pack.p - writer->sched.bytes) +
            (uint64_t)(writer->irq.pack.p - writer->irq.bytes) +
            (uint64_t)(writer->host.pack.p - writer->host.bytes) +
-           (uint64_t)(writer->ticks.pack.p - writer->ticks.bytes);
+           (uint64_t)(writer->ticks.pack.p - writer->ticks.bytes) +
+           (uint64_t)(writer->paths.pack.p - writer->paths.bytes);
 }
 
 static bool hand_on(TraceWriter *writer, const void *bytes, size_t len,
@@ -152,7 +155,8 @@ static bool flush_sched(TraceWriter *writer, Err *err)
 {
     uint32_t events = writer->sched.entries;
 
-    if (!flush_chunk(writer, &writer->threads, err) ||
+    if (!flush_chunk(writer, &writer->paths, err) ||
+        !flush_chunk(writer, &writer->threads, err) ||
         !flush_chunk(writer, &writer->sched, err)) {
         return false;
     }
@@ -627,6 +631,16 @@ bool trace_writer_ticks(TraceWriter *writer, const TraceTicks *ticks,
     pack_number(to, ticks->interrupts);
     pack_number(to, ticks->dpcs);
     chunk->entries++;
+    return true;
+}
+
+bool trace_writer_path(TraceWriter *writer, const TracePath *path, Err *err)
+{
+    if (!make_room(writer, &writer->paths, err)) {
+        return false;
+    }
+    trace_path_pack(&writer->paths.pack, path);
+    writer->paths.entries++;
     return true;
 }
 

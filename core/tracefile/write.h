@@ -93,6 +93,14 @@ bool trace_writer_host(TraceWriter *writer, const TraceHost *host, Err *err);
 bool trace_writer_ticks(TraceWriter *writer, const TraceTicks *ticks,
                         Err *err);
 
+/**
+ * trace_writer_path - where the image of a process lies
+ * @path: of a process that has run, or may run later
+ *
+ * Written before the switches that are buffered.
+ */
+bool trace_writer_path(TraceWriter *writer, const TracePath *path, Err *err);
+
 /* Flushes, too. */
 bool trace_writer_mark(TraceWriter *writer, const TraceMark *mark, Err *err);
 

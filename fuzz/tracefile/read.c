@@ -233,6 +233,10 @@ static void check_item(const TraceItem *item)
                (item->host.vcpu >= TRACE_MAX_VCPUS ||
                 item->host.from_ns > item->host.to_ns)) {
         fail("a span of the host's is out of bounds");
+    } else if (item->type == TRACE_ITEM_PATH &&
+               (!ends(item->path.image, sizeof(item->path.image)) ||
+                !ends(item->path.path, sizeof(item->path.path)))) {
+        fail("a path does not end");
     }
 }
 

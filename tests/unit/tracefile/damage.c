@@ -370,6 +370,17 @@ static const ChunkCase chunk_cases[] = {
     { "ticks-second-cut", TRACE_CHUNK_TICKS, P(EIGHT "\2\1\3"
       "\4\5\6\7\10\11\12" "\2\2"), 1, 0,
       "ticks 2 0-1 of 3: 4 5 6 7 8 irqs 9 dpcs 10\n" },
+    { "path-cut", TRACE_CHUNK_PATHS, P(EIGHT "\4\1a\5\\b"), 1, 0, "" },
+    { "path-image-beyond", TRACE_CHUNK_PATHS, P(EIGHT "\4"
+      "\xff\xff\xff\xff\xff\xff\xff\xff\xff\1" "a"), 1, 0, "" },
+    { "path-image-too-long", TRACE_CHUNK_PATHS,
+      P(EIGHT "\4\24" "abcdefghijklmnopqrst" "\2\\b"), 0, 0,
+      "path 1 4 'abcdefghijklmno' '\\b'\n" },
+    { "path-second-cut", TRACE_CHUNK_PATHS,
+      P(EIGHT "\4\1a\2\\a" EIGHT "\4"), 1, 0,
+      "path 1 4 'a' '\\a'\n" },
+    { "path-with-nul", TRACE_CHUNK_PATHS,
+      P(EIGHT "\4\3a\0b\3\\\0a"), 0, 0, "path 1 4 'a' '\\'\n" },
     { "end-cut", TRACE_CHUNK_END, P("\1\0\0\0"), 1, 0, "" },
 };
 

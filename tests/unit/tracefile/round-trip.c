@@ -177,6 +177,10 @@ static void test_others(Fixture *f, gconstpointer data)
         "object 7f0000000000 7f0000001000 7f0000002000 '5a3c' '/lib/c.so'\n"
         "guest @1500000 fffff80000000000+1000000 12345678 build=26100 "
         "kpcr-current-prcb=32(code) kthread-state=-1()\n"
+        "path ffff800000001000 4 '' ''\n"
+        "path ffff800000002000 8 'p1.exe' '\\Device\\HarddiskVolume3\\"
+        "\xec\x82\xac\xec\x9a\xa9\\p1.exe'\n"
+        "path ffffffffffffffff 4294967295 '\\260\\350\\377' 'x'\n"
         "host 0 1000000-3000000 run 1500000 wait 500000\n"
         "host 3 1000000-2999000 run 0 wait 0\n"
         "host 4095 3000000-3900000 run 3000000 wait 18446744073709551615\n"
@@ -306,7 +310,7 @@ static void test_sizes(Fixture *f, gconstpointer data)
     (void)data;
     sample_write(f->writer, 20000);
     g_assert_cmpuint(trace_writer_bytes(f->writer) -
-                     4 * TRACE_CHUNK_HEADER_SIZE, ==, f->memory.bytes->len);
+                     5 * TRACE_CHUNK_HEADER_SIZE, ==, f->memory.bytes->len);
     g_assert_cmpuint(f->memory.writes, >, 10);
     /* Some 20 to 40 bytes a switch, 20 to 80 an interrupt with frames. */
     g_assert_cmpuint(f->memory.bytes->len, <, 20000 * 130);
@@ -376,6 +380,56 @@ static void test_image_bytes(Fixture *f, gconstpointer data)
     trace_reader_free(reader);
 }
 
+/* A path as long as one can be, and one that is longer. */
+static void test_long_paths(Fixture *f, gconstpointer data)
+{
+    TracePath path = { .process = 0x1000, .pid = 4, .image = "fifteen-letters" };
+    TraceReader *reader;
+    TraceItem item;
+    size_t n = 0;
+    size_t i;
+
+    (void)data;
+    memset(path.path, 'a', sizeof(path.path));      /* no NUL in it */
+    trace_writer_begin(f->writer, &sample_info, NULL);
+    for (i = 0; i < 200; i++) {         /* more than a chunk's */
+        g_assert_true(trace_writer_path(f->writer, &path, NULL));
+    }
+    trace_writer_end(f->writer, TRACE_END_ASKED, 9, NULL);
+    reader = trace_reader_new(&f->source, TRACE_SCHED, NULL);
+    while (trace_reader_next(reader, &item)) {
+        if (item.type == TRACE_ITEM_PATH) {
+            g_assert_cmpstr(item.path.image, ==, "fifteen-letters");
+            g_assert_cmpuint(strlen(item.path.path), ==, TRACE_PATH_MAX);
+            n++;
+        }
+    }
+    g_assert_cmpuint(n, ==, 200);
+    g_assert_true(trace_reader_stats(reader)->ended);
+    trace_reader_free(reader);
+}
+
+/* What was told of once stands before the switches it is about. */
+static void test_path_before_switches(Fixture *f, gconstpointer data)
+{
+    TracePath path = { .process = 0x1000, .pid = 4, .path = "\\a" };
+    TraceReadStats stats;
+    g_autofree char *dump = NULL;
+    SchedlogEvent event;
+
+    (void)data;
+    trace_writer_begin(f->writer, &sample_info, NULL);
+    sample_sched(1, &event);
+    g_assert_true(trace_writer_sched(f->writer, &event, NULL));
+    g_assert_true(trace_writer_path(f->writer, &path, NULL));
+    trace_writer_end(f->writer, TRACE_END_ASKED, 9, NULL);
+    dump = sample_dump(&f->memory, TRACE_SCHED, &stats);
+    g_assert_true(g_str_has_prefix(dump, "path 1000 4 '' '\\a'\nsched 1 "));
+    g_free(dump);
+    dump = sample_dump(&f->memory, TRACE_IRQ, &stats);
+    g_assert_null(strstr(dump, "path"));
+}
+
 /* A recording of version 1, as it was written when there was no other. */
 static void test_version_1(Fixture *f, gconstpointer data)
 {
@@ -420,6 +474,8 @@ int main(int argc, char **argv)
     ADD("sched", test_sched);
     ADD("irq", test_irq);
     ADD("image-bytes", test_image_bytes);
+    ADD("long-paths", test_long_paths);
+    ADD("path-before-switches", test_path_before_switches);
     ADD("version-1", test_version_1);
     ADD("others", test_others);
     ADD("lost-filter", test_lost_filter);

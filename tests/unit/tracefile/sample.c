@@ -265,6 +265,12 @@ void sample_write(TraceWriter *writer, unsigned n)
         { TRACE_MAX_VCPUS - 1, 2000000, 2999999, 0,
           { UINT32_MAX, 0, 0, 0, 1 }, UINT32_MAX, 0 },
     };
+    static const TracePath paths[] = {
+        { 0xffff800000001000, 4, "", "" },
+        { 0xffff800000002000, 8, "p1.exe",
+          "\\Device\\HarddiskVolume3\\\xec\x82\xac\xec\x9a\xa9\\p1.exe" },
+        { UINT64_MAX, UINT32_MAX, "\xb0\xe8\xff", "x" },
+    };
     size_t i;
 
     g_assert_true(trace_writer_begin(writer, &sample_info, NULL));
@@ -277,6 +283,9 @@ void sample_write(TraceWriter *writer, unsigned n)
     }
     for (i = 0; i < G_N_ELEMENTS(ticks); i++) {
         g_assert_true(trace_writer_ticks(writer, &ticks[i], NULL));
+    }
+    for (i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_assert_true(trace_writer_path(writer, &paths[i], NULL));
     }
     g_assert_true(trace_writer_lost(writer, &lost, NULL));
     g_assert_true(trace_writer_mark(writer, &mark, NULL));
@@ -359,6 +368,15 @@ static void dump_ticks(GString *out, const TraceTicks *ticks)
                            ticks->dpcs);
 }
 
+/* An image is bytes; who looks for something in a dump needs UTF-8. */
+static void dump_path(GString *out, const TracePath *path)
+{
+    g_autofree char *image = g_strescape(path->image, NULL);
+
+    g_string_append_printf(out, "path %lx %u '%s' '%s'\n", path->process,
+                           path->pid, image, path->path);
+}
+
 static void dump_item(GString *out, const TraceItem *item)
 {
     switch (item->type) {
@@ -406,6 +424,9 @@ static void dump_item(GString *out, const TraceItem *item)
         break;
     case TRACE_ITEM_TICKS:
         dump_ticks(out, &item->ticks);
+        break;
+    case TRACE_ITEM_PATH:
+        dump_path(out, &item->path);
         break;
     }
 }
