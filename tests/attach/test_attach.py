@@ -100,6 +100,57 @@ def test_record():
         check(any(row['process'] == 'System' for row in rows(path)), 'System')
 
 
+FOLDER = '\\Device\\HarddiskVolume3\\'
+SYSTEM32 = FOLDER + 'Windows\\System32\\'
+# Of the NT test guest, by its images: guest/nt/object.c; None: has none.
+GUEST_PATHS = {'System': None, 'Registry': None,
+               'smss.exe': SYSTEM32 + 'smss.exe',
+               'fifteen-chars.e': SYSTEM32 + 'fifteen-chars.exe',
+               '한글.exe': FOLDER + '사용자\\한글.exe'}
+
+
+def guest_paths(found, image='image'):
+    """Paths of those processes that are ours, each held against ours."""
+    paths = {p[image]: p.get('process-path') for p in found
+             if p.get(image) in GUEST_PATHS}
+    same(paths, {name: GUEST_PATHS[name] for name in paths}, 'paths')
+    return paths
+
+
+def test_paths():
+    """Full paths, which only memory has, in record, report, export and top."""
+    guest = Stock(config='build=26100 processes=8 threads=24 churn=off '
+                  'tick-us=500 spin=20000')
+    for arguments in (('--qmp', guest.path), ('--pid', str(guest.pid))):
+        path = os.path.join(folder(), 't.vms')
+
+        def is_recorded():
+            vmscope('record', '--sched', '--duration', '3s', '-o', path,
+                    *arguments)
+            return '한글.exe' in guest_paths(report(path)['processes'])
+
+        wait_for('the one in Korean in a recording', is_recorded, 600)
+        check(f'  {GUEST_PATHS["한글.exe"]}\n' in
+              vmscope('report', '--top', '0', path).out, 'text')
+        same({row['process_path'] for row in rows(path)
+              if row['process'] == '한글.exe'} - {''},
+             {GUEST_PATHS['한글.exe']}, 'CSV')
+
+        def is_seen():
+            seen, _ = intervals(*arguments)
+            threads = [t for one in seen for t in one['threads']
+                       if 'process-path' in t]
+            guest_paths(threads, 'process-image')
+            return any(t['process-image'] == '한글.exe' for t in threads)
+
+        wait_for('the one in Korean in top', is_seen, 600)
+        found = vmscope('top', '--json', '-n', '2', '-d', '1', '--filter',
+                        '사용자', *arguments).out
+        same({t.get('process-image') for line in found.splitlines()
+              for t in json.loads(line)['threads']} - {'한글.exe'}, set(),
+             'chosen by a folder')
+
+
 def pinned_beside_a_loop(guest):
     """All of QEMU's threads on one CPU of the host, with one that is busy."""
     cpu = min(os.sched_getaffinity(0))

@@ -101,25 +101,27 @@ static bool sched_qmp_is_ascii(const char *bytes)
     return !*bytes;
 }
 
+static char *sched_qmp_hex(const char *bytes)
+{
+    GString *hex = g_string_new(NULL);
+
+    while (*bytes) {
+        g_string_append_printf(hex, "%02x", (uint8_t)*bytes++);
+    }
+    return g_string_free(hex, false);
+}
+
 /* The guest's bytes: text for people, and all of them for who knows better. */
 static void sched_qmp_fill_image(WindowsSchedEntry *entry,
                                  const SchedlogEvent *event)
 {
-    GString *hex = NULL;
-    const char *at;
-
     if (!(event->has & SCHEDLOG_HAS_IMAGE)) {
         return;
     }
     QAPI_SET_PTR(entry, process_image, vmscope_reply_utf8(event->image));
-    if (sched_qmp_is_ascii(event->image)) {
-        return;
+    if (!sched_qmp_is_ascii(event->image)) {
+        QAPI_SET_PTR(entry, process_image_bytes, sched_qmp_hex(event->image));
     }
-    hex = g_string_new(NULL);
-    for (at = event->image; *at; at++) {
-        g_string_append_printf(hex, "%02x", (uint8_t)*at);
-    }
-    QAPI_SET_PTR(entry, process_image_bytes, g_string_free(hex, false));
 }
 
 static void sched_qmp_fill_process(WindowsSchedEntry *entry,
@@ -343,6 +345,9 @@ static WindowsProcess *process_new(const WinosProcess *process)
     to->has_parent = process->has_parent;
     to->parent = process->parent;
     to->process_image = vmscope_reply_utf8(process->image);
+    if (!sched_qmp_is_ascii(process->image)) {
+        QAPI_SET_PTR(to, process_image_bytes, sched_qmp_hex(process->image));
+    }
     if (*process->path) {
         QAPI_SET_PTR(to, process_path, g_strdup(process->path));
     }

@@ -148,3 +148,10 @@ bool names_from_hex(const char *hex, char *bytes)
     bytes[i] = '\0';
     return true;
 }
+
+const char *names_leaf(const char *path)
+{
+    const char *slash = strrchr(path, '\\');
+
+    return slash ? slash + 1 : path;
+}

@@ -42,6 +42,9 @@ extern const Option name_options[];
  */
 void names_image(const char *bytes, char *text);
 
+/* The last part of a path in the guest, within it. */
+const char *names_leaf(const char *path);
+
 /**
  * names_hex - an image name in hexadecimal
  * @hex: receives it; NAMES_HEX bytes; "" when the name is ASCII

@@ -14,7 +14,20 @@
 void proc_paths_release(ProcPaths *paths)
 {
     json_decref(paths->answer);
+    map_clear(&paths->by_pid);
     *paths = (ProcPaths) { .unknown = paths->unknown };
+}
+
+static void note_pids(ProcPaths *paths)
+{
+    json_t *process;
+    size_t i;
+
+    json_array_foreach(json_object_get(paths->answer, "processes"), i,
+                       process) {
+        map_set(&paths->by_pid, qmp_uint(process, "unique-process-id", 0),
+                (uint32_t)i + 1);
+    }
 }
 
 bool proc_paths_look(ProcPaths *paths, Qmp *qmp, Err *err)
@@ -29,6 +42,7 @@ bool proc_paths_look(ProcPaths *paths, Qmp *qmp, Err *err)
     paths->asked_ns = now;
     paths->answer = qmp_command(qmp, "query-windows-processes", NULL, err);
     if (paths->answer) {
+        note_pids(paths);
         return true;
     }
     paths->unknown = qmp_failure(qmp) == QMP_UNKNOWN;
@@ -38,25 +52,16 @@ bool proc_paths_look(ProcPaths *paths, Qmp *qmp, Err *err)
 const char *proc_paths_of(const ProcPaths *paths, uint64_t pid,
                           const char *image)
 {
-    const json_t *all = json_object_get(paths->answer, "processes");
-    size_t n = json_array_size(all);
-    size_t i;
+    uint32_t at = map_get(&paths->by_pid, pid);
+    const json_t *process;
+    const char *path;
 
-    for (i = 0; i < n; i++) {
-        const json_t *process = json_array_get(all, i);
-        const char *path = qmp_text(process, "process-path", NULL);
-
-        if (qmp_uint(process, "unique-process-id", 0) == pid) {
-            return path && !strcmp(qmp_text(process, "process-image", ""),
-                                   image) ? path : NULL;
-        }
+    if (!at) {
+        return NULL;
     }
-    return NULL;
-}
-
-const char *proc_paths_leaf(const char *path)
-{
-    const char *slash = strrchr(path, '\\');
-
-    return slash ? slash + 1 : path;
+    process = json_array_get(json_object_get(paths->answer, "processes"),
+                             at - 1);
+    path = qmp_text(process, "process-path", NULL);
+    return path && !strcmp(qmp_text(process, "process-image", ""), image)
+           ? path : NULL;
 }

@@ -10,12 +10,14 @@
 #ifndef VMSCOPE_PROC_PATHS_H
 #define VMSCOPE_PROC_PATHS_H
 
+#include "common/map.h"
 #include "source/qmp.h"
 
 typedef struct ProcPaths {
     bool unknown;               /* this QEMU does not tell */
     json_t *answer;             /* the newest, or NULL */
     uint64_t asked_ns;
+    Map by_pid;                 /* place in the answer, from 1 */
 } ProcPaths;
 
 /**
@@ -35,8 +37,4 @@ void proc_paths_release(ProcPaths *paths);
  */
 const char *proc_paths_of(const ProcPaths *paths, uint64_t pid,
                           const char *image);
-
-/* The last part of a path. */
-const char *proc_paths_leaf(const char *path);
-
 #endif

@@ -51,7 +51,7 @@ void top_row_name(const Top *top, const TopRow *row, char *name, size_t size)
     const ShareThread *thread = row->thread;
     bool titled = *thread->name && !row->process;
     const char *path = top_row_path(top, row);
-    const char *image = path ? proc_paths_leaf(path) : thread->image;
+    const char *image = path ? names_leaf(path) : thread->image;
 
     if (*image) {
         snprintf(name, size, "%s%s%s", image, titled ? ": " : "",
@@ -80,6 +80,7 @@ static bool matches(const Top *top, const TopRow *row)
 {
     const ShareThread *thread = row->thread;
     const char *filter = top->view.filter;
+    const char *path;
     char ids[32];
 
     if (!*filter || strcasestr(thread->image, filter)) {
@@ -87,8 +88,10 @@ static bool matches(const Top *top, const TopRow *row)
     }
     snprintf(ids, sizeof(ids), "%" PRIu32 "/%" PRIu32, thread->pid,
              thread->tid);
+    path = top_row_path(top, row);
     return (thread->has_ids && strstr(ids, filter)) ||
-           (!row->process && strcasestr(thread->name, filter));
+           (!row->process && strcasestr(thread->name, filter)) ||
+           (path && strcasestr(path, filter));
 }
 
 static void add_row(Top *top, const ShareThread *thread)

@@ -36,6 +36,7 @@ static const char status_name[] = "query-windows-sched-trace-status";
 static const char times_name[] = "query-windows-cpu-time";
 static const char thread_times_name[] = "query-windows-thread-time";
 static const char waits_name[] = "query-windows-waits";
+static const char processes_name[] = "query-windows-processes";
 
 bool attach_begins(const char *command)
 {
@@ -47,7 +48,7 @@ bool attach_serves(const char *command)
 {
     return attach_begins(command) || !strcmp(command, times_name) ||
            !strcmp(command, thread_times_name) ||
-           !strcmp(command, waits_name);
+           !strcmp(command, waits_name) || !strcmp(command, processes_name);
 }
 
 AttachServer *attach_server_new(pid_t pid, Qmp *qmp)
@@ -319,7 +320,7 @@ static json_t *run_query(AttachServer *server, const json_t *arguments,
     return list;
 }
 
-/* query-windows-cpu-time, query-windows-thread-time, query-windows-waits */
+/* What is read out of memory when it is asked for. */
 
 typedef struct WhyQuestion {
     const char *command;
@@ -333,6 +334,10 @@ static void answer_why(void *opaque, const WinosResult *result,
 {
     WhyQuestion *q = opaque;
 
+    if (!strcmp(q->command, processes_name)) {
+        q->answer = attach_status_processes(result);
+        return;
+    }
     if (!strcmp(q->command, times_name)) {
         q->answer = why_json_times(result, cpus, n_cpus, clock_now_ns());
         return;
@@ -402,7 +407,7 @@ json_t *attach_server_command(AttachServer *server, const char *command,
     }
     if (!strcmp(command, times_name) ||
         !strcmp(command, thread_times_name) ||
-        !strcmp(command, waits_name)) {
+        !strcmp(command, waits_name) || !strcmp(command, processes_name)) {
         return run_why(server, command, arguments, err);
     }
     return attach_status_json(server->host, server->pid);

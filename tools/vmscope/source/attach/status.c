@@ -7,6 +7,7 @@
 
 #include "base/safe-text.h"
 #include "common/message.h"
+#include "winos/processes.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -174,6 +175,44 @@ static json_t *clock_json(void)
     set_uint(clock, "realtime-ns", now.realtime_ns);
     set_uint_if(clock, "tsc", clock_has_tsc(), now.stamp);
     return clock;
+}
+
+static json_t *process_json(const WinosProcess *process)
+{
+    json_t *to = json_object();
+
+    set_uint(to, "process-pointer", process->address);
+    set_uint(to, "unique-process-id", process->pid);
+    set_uint_if(to, "parent", process->has_parent, process->parent);
+    set_image(to, process->image);
+    set_text_if(to, "process-path", *process->path, process->path);
+    return to;
+}
+
+json_t *attach_status_processes(const WinosResult *result)
+{
+    WinosProcess *found = calloc(WINOS_MAX_PROCESSES, sizeof(*found));
+    json_t *list = json_array();
+    json_t *to = json_object();
+    char reason[128];
+    WinosListEnd end;
+    unsigned i, n;
+
+    if (!found) {
+        die_no_memory();
+    }
+    end = winos_processes_read(result, found, WINOS_MAX_PROCESSES, &n);
+    for (i = 0; i < n; i++) {
+        json_array_append_new(list, process_json(&found[i]));
+    }
+    set(to, "processes", list);
+    if (winos_list_end_name(end)) {
+        snprintf(reason, sizeof(reason), "the list of processes %s",
+                 winos_list_end_name(end));
+        set(to, "reason", json_string(reason));
+    }
+    free(found);
+    return to;
 }
 
 static json_t *offset_json(WinosField field, const WinosOffset *offset)

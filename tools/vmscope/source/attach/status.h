@@ -11,6 +11,9 @@
 /* One switch: WindowsSchedEntry. */
 json_t *attach_status_entry(const SchedlogEvent *event);
 
+/* The processes there are, as of now: WindowsProcesses. */
+json_t *attach_status_processes(const WinosResult *result);
+
 /* All: WindowsSchedTraceStatus, and "attached".  @host may be NULL: off. */
 json_t *attach_status_json(AttachHost *host, pid_t pid);
 
