@@ -9,6 +9,7 @@
  *   irq ns= line= level=
  *   line id= n= path=
  *   host vcpu= from= ns= run= wait=
+ *   path process= pid= image= path=         (without spaces)
  *   mark ns=
  *   end ns=
  *
@@ -158,6 +159,20 @@ static void write_host(TraceWriter *writer, const Pairs *pairs,
     trace_writer_host(writer, &host, NULL);
 }
 
+static void write_path(TraceWriter *writer, const Pairs *pairs)
+{
+    TracePath path = {
+        .process = number(pairs, "process"),
+        .pid = (uint32_t)number(pairs, "pid"),
+    };
+    const char *image = text(pairs, "image");
+    const char *name = text(pairs, "path");
+
+    snprintf(path.image, sizeof(path.image), "%s", image ? image : "");
+    snprintf(path.path, sizeof(path.path), "%s", name ? name : "");
+    trace_writer_path(writer, &path, NULL);
+}
+
 static void write_ticks(TraceWriter *writer, const Pairs *pairs,
                         uint64_t begin_ns)
 {
@@ -205,6 +220,8 @@ bool script_write(TraceWriter *writer, uint64_t begin_ns)
             write_host(writer, &pairs, begin_ns);
         } else if (!strcmp(word, "ticks")) {
             write_ticks(writer, &pairs, begin_ns);
+        } else if (!strcmp(word, "path")) {
+            write_path(writer, &pairs);
         } else if (!strcmp(word, "mark")) {
             trace_writer_mark(writer, &(TraceMark){ .time_ns = ns }, NULL);
         } else if (!strcmp(word, "end")) {

@@ -17,7 +17,7 @@ from rig import (check, folder, make_trace, report, rows, same, script_trace,
 
 from nasty import unescape  # noqa: E402
 
-COLUMNS = 29
+COLUMNS = 30
 NOBODY = 0x7fffeffe         # to 0x7ffffffe, one a vCPU
 
 
@@ -238,6 +238,58 @@ def test_host():
     same([(tracks[e['track_uuid'][0]], e['counter_value'][0]) for p in found
           for e in p.get('track_event', []) if e['type'] == [4]],
          [('vCPU 0', 50), ('vCPU 1', 0), ('vCPU 0', 100)], 'Perfetto')
+
+
+PATHS = ('path process=0x1000 pid=8 image=fifteen-chars.e '
+         'path=\\Device\\HarddiskVolume3\\사용자\\fifteen-chars.exe',
+         'path process=0x3000 pid=16 image=never.exe path=\\never.exe',
+         'switch ns=0 vcpu=0 thread=0x100 process=0x1000 pid=8 tid=12 '
+         'image=fifteen-chars.e',
+         'switch ns=10 vcpu=0 thread=0x200 process=0x2000 pid=4 tid=20 '
+         'image=System',
+         # the same address and id, and another process
+         'switch ns=20 vcpu=0 thread=0x300 process=0x1000 pid=8 tid=16 '
+         'image=other.exe',
+         'irq ns=25 line=0 level=1', 'end ns=30')
+PATH = '\\Device\\HarddiskVolume3\\사용자\\fifteen-chars.exe'
+
+
+def test_paths():
+    """Whose path is known has it in each format, others have none."""
+    path = script_trace(os.path.join(folder(), 't.vms'), *PATHS)
+    same([row['process_path'] for row in rows(path)], [PATH, '', '', ''],
+         'CSV')
+    text = vmscope('export', '--format', 'json', path).out
+    found = json.loads(text)
+    same(found['processes'], [{'pid': 8, 'name': 'fifteen-chars.exe',
+                               'process-path': PATH}], 'JSON')
+    same([e['name'] for e in found['traceEvents'] if e['ph'] == 'X'],
+         ['fifteen-chars.exe 12', 'System 20', 'other.exe 16'], 'runs')
+    found = packets(path)
+    same(list(unknown_fields({'packet': found})), [], 'unknown fields')
+    same([(p['process_name'], p.get('process_labels'))
+          for packet in found for d in packet.get('track_descriptor', [])
+          for p in d.get('process', [])],
+         [(['fifteen-chars.exe'], [PATH]), (['System'], None),
+          (['other.exe'], None)], 'Perfetto')
+
+
+def test_path_behind_the_switches():
+    """A path that was told late is in what comes behind."""
+    lines = list(PATHS)
+    lines.insert(4, lines.pop(0))
+    lines.insert(4, 'mark ns=15')
+    lines.insert(-1, 'switch ns=28 vcpu=1 thread=0x100 process=0x1000 pid=8 '
+                     'tid=12 image=fifteen-chars.e')
+    path = script_trace(os.path.join(folder(), 't.vms'), *lines)
+    same([row['process_path'] for row in rows(path)
+          if row['process'] == 'fifteen-chars.e'], ['', PATH], 'CSV')
+    same([p['process-path'] for p in report(path)['processes']
+          if 'process-path' in p], [PATH], 'report')
+    same([p['process_labels'] for packet in packets(path)
+          for d in packet.get('track_descriptor', [])
+          for p in d.get('process', []) if 'process_labels' in p],
+         [[PATH]], 'Perfetto')
 
 
 TICKS = ('switch ns=0 vcpu=0 thread=0x100 pid=4 tid=8 image=a',

@@ -444,6 +444,34 @@ def test_host():
     check('host CPU' not in vmscope('report', path).out, 'no table')
 
 
+def test_paths():
+    """The whole name of an image, and where it lies; one for nobody."""
+    at = ('\\Device\\HarddiskVolume3\\사용자\\'
+          '이름이-열다섯-바이트에서-잘리지-않는-프로그램.exe')
+    path = script_trace(
+        os.path.join(folder(), 't.vms'),
+        f'path process=0x1000 pid=8 image=long path={at}',
+        'path process=0x2000 pid=4 image=System path=',
+        'path process=0x3000 pid=16 image=never.exe path=\\never.exe',
+        'path process=0x4000 pid=20 path=\\x\\\x1b[2Jb.exe',
+        'switch ns=0 vcpu=0 thread=0x100 process=0x1000 pid=8 tid=12 '
+        'image=long',
+        'switch ns=5 vcpu=0 thread=0x200 process=0x2000 pid=4 tid=16 '
+        'image=System',
+        'switch ns=9 vcpu=0 thread=0x400 process=0x4000 pid=20 tid=24 '
+        'image=short', 'end ns=10')
+    same({p['image']: p.get('process-path')
+          for p in report(path)['processes']},
+         {'long': at, 'System': None, 'short': '\\x\\\x1b[2Jb.exe'}, 'JSON')
+    text = vmscope('report', path).out
+    check(f'\n    pid  path of the image\n      8  {at}\n' in text, text)
+    check('\\x\\\\x1b[2Jb.exe' in text and '\x1b' not in text, text)
+    check('never.exe' not in text, text)
+    check('이름이-열다섯' in text.split('path of')[0], text)
+    page = vmscope('report', '--html', path).out
+    check('never.exe' not in page and '사용자' in page, 'page')
+
+
 TICKS = ('switch ns=0 vcpu=0 thread=0x100 pid=4 tid=8 image=a',
          'host vcpu=0 from=0 ns=1000000000 run=800000000 wait=200000000',
          'ticks vcpu=0 from=0 ns=1000000000 user=32 kernel=16 dpc=8 '

@@ -93,6 +93,28 @@ def test_threads_are_the_guests():
     same(guest.state(), 'disabled', 'state afterwards')
 
 
+def test_paths_in_a_recording():
+    """What a recording says of paths is what the guest says, by its hashes."""
+    guest = Guest('build=26100 processes=8 threads=24 churn=off tick-us=500 '
+                  'spin=20000', 2)
+    wanted = {o.pid: o.name_hash if o.name_bytes else None
+              for o in guest.truth.objects() if o.kind == 1}
+    path = os.path.join(harness.folder(), 't.vms')
+
+    def recorded():
+        vmscope('record', '--sched', '--duration', '3s', '-o', path,
+                '--force', '--qmp', guest.sockets[0])
+        out = vmscope('report', '--json', '--top', '0', path).out
+        found = {p['pid']: p for p in json.loads(out)['processes']
+                 if p.get('pid') in wanted}
+        same({pid: hash_of(p['process-path']) if 'process-path' in p else None
+              for pid, p in found.items()},
+             {pid: wanted[pid] for pid in found}, f'paths {found}')
+        return '한글.exe' in {p['image'] for p in found.values()}
+
+    wait_for('the one in Korean in a recording', recorded, 600)
+
+
 def test_eight_vcpus_and_churn():
     guest = Guest('build=26100 threads=48 processes=8 churn=on tick-us=500',
                   8)

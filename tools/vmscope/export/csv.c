@@ -17,13 +17,19 @@ static const char header[] =
 "monotonic_ns,event,vcpu,pid,tid,process,thread,thread_pointer,priority,idle,"
 "old_thread_pointer,old_state,old_wait_reason,missed,origin,line,line_path,"
 "kind,level,n,depth,host_tid,host_thread,caller,count,span_ns,host_run_ns,"
-"host_wait_ns,device\n";
+"host_wait_ns,device,process_path\n";
 
-static void put_text(Export *export, const char *text)
+static void put_quoted(Export *export, const char *text)
 {
     out_char(export->out, '"');
     out_name(export->out, SAFE_FOR_CSV, text);
-    out_text(export->out, "\",");
+    out_char(export->out, '"');
+}
+
+static void put_text(Export *export, const char *text)
+{
+    put_quoted(export, text);
+    out_char(export->out, ',');
 }
 
 static void put_uint(Export *export, bool given, uint64_t value)
@@ -103,6 +109,9 @@ static void put_switch(Export *export, const SchedlogEvent *event)
 static void run(Export *export, unsigned vcpu, uint32_t thread, uint64_t ns,
                 const SchedlogEvent *event)
 {
+    const TraceWho *who = &export->who;
+    const char *path = who->processes[who->threads[thread].process].path;
+
     put_begin(export, ns, event ? "switch" : thread ? "running" : "unknown");
     put_uint(export, true, vcpu);
     put_who(export, thread);
@@ -111,7 +120,10 @@ static void run(Export *export, unsigned vcpu, uint32_t thread, uint64_t ns,
     } else {
         skip(export, 7);
     }
-    skip(export, 13);
+    skip(export, 14);
+    if (path) {
+        put_quoted(export, path);
+    }
     out_char(export->out, '\n');
 }
 
@@ -133,10 +145,8 @@ static void irq(Export *export, const TraceItem *item)
     put_text(export, role ? role : item->host_thread->name);
     put_hex(export, event->caller != 0, event->caller);
     skip(export, 4);
-    out_char(export->out, '"');
-    out_name(export->out, SAFE_FOR_CSV,
-             device_label(item->line_info, label, sizeof(label)));
-    out_text(export->out, "\"\n");
+    put_text(export, device_label(item->line_info, label, sizeof(label)));
+    out_char(export->out, '\n');
 }
 
 static void lost(Export *export, const TraceLost *gone)
@@ -145,7 +155,7 @@ static void lost(Export *export, const TraceLost *gone)
                                      "lost-switches" : "lost-irqs");
     skip(export, 22);
     out_dec(export->out, gone->count);
-    skip(export, 4);
+    skip(export, 5);
     out_char(export->out, '\n');
 }
 
@@ -157,7 +167,7 @@ static void host(Export *export, const TraceHost *span)
     put_uint(export, true, span->to_ns - span->from_ns);
     put_uint(export, true, span->run_ns);
     out_dec(export->out, span->wait_ns);
-    out_text(export->out, ",\n");
+    out_text(export->out, ",,\n");
 }
 
 static void end(Export *export)

@@ -264,6 +264,9 @@ static void take_item(Export *export, const Exporter *format,
     case TRACE_ITEM_TICKS:
         take_ticks(export, format, &item->ticks);
         break;
+    case TRACE_ITEM_PATH:
+        trace_who_path(&export->who, &item->path);
+        break;
     case TRACE_ITEM_MARK:
         export->mark_ns = item->mark.time_ns;
         break;

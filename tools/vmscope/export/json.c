@@ -273,6 +273,34 @@ static void ticks(Export *export, const TraceTicks *span)
     jsonout_end(&j->json, '}');
 }
 
+/* Viewers show members that they do not know as the file's metadata. */
+static void put_processes(Export *export)
+{
+    const TraceWho *who = &export->who;
+    Json *j = export->own;
+    char label[TRACE_LABEL_ROOM];
+    size_t i;
+
+    if (!who->n_paths) {
+        return;
+    }
+    jsonout_begin(&j->json, "processes", '[');
+    for (i = 1; i < who->n_processes; i++) {
+        const TraceProcess *process = &who->processes[i];
+
+        if (!process->path || !process->ran) {
+            continue;
+        }
+        jsonout_begin(&j->json, NULL, '{');
+        jsonout_uint(&j->json, "pid", process->pid);
+        jsonout_text(&j->json, "name",
+                     trace_process_label(process, label, sizeof(label)));
+        jsonout_text(&j->json, "process-path", process->path);
+        jsonout_end(&j->json, '}');
+    }
+    jsonout_end(&j->json, ']');
+}
+
 static void end(Export *export)
 {
     Json *j = export->own;
@@ -282,6 +310,7 @@ static void end(Export *export)
         end_run(export, i, export->last_ns, NULL);
     }
     jsonout_end(&j->json, ']');
+    put_processes(export);
     jsonout_end(&j->json, '}');
     jsonout_line(&j->json);
     if (j->n_events > many_events) {

@@ -77,14 +77,18 @@ static void end_descriptor(Export *export, unsigned field)
     perfetto_end_packet(export);
 }
 
+/* The path becomes an argument of the process, "chrome.process_label". */
 static void put_process(Export *export, uint64_t uuid, uint32_t pid,
-                        const char *name, uint64_t ns)
+                        const char *name, const char *path, uint64_t ns)
 {
     Perfetto *p = export->own;
 
     begin_descriptor(p, uuid, ns);
     proto_uint(&p->inner, 1, pid);                  /* ProcessDescriptor */
     proto_text(&p->inner, 6, name);
+    if (path) {
+        proto_text(&p->inner, 8, path);
+    }
     end_descriptor(export, 3);
 }
 
@@ -115,9 +119,10 @@ static uint64_t tell_process(Export *export, uint32_t index, uint64_t ns)
                                  &who->processes_room, index);
     uint32_t pid = pid_of(export, index);
     char label[TRACE_LABEL_ROOM];
-    const char *name = trace_process_label(&export->who.processes[index],
-                                           label, sizeof(label));
-    uint64_t names = hash_text(name);
+    const TraceProcess *process = &export->who.processes[index];
+    const char *name = trace_process_label(process, label, sizeof(label));
+    uint64_t names = hash_text(name) ^
+                     (process->path ? hash_text(process->path) * 31 : 0);
     bool known = told->uuid && told->pid == pid &&
                  map_get(&who->pid_owner, pid) == index + 1;
 
@@ -131,7 +136,7 @@ static uint64_t tell_process(Export *export, uint32_t index, uint64_t ns)
         map_set(&who->tid_owner, pid, MAIN_THREAD);
     }
     told->names = names;
-    put_process(export, told->uuid, pid, name, ns);
+    put_process(export, told->uuid, pid, name, process->path, ns);
     return told->uuid;
 }
 

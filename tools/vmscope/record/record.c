@@ -2,8 +2,9 @@
  * vmscope record: keep thread switches and interrupts in a file.
  *
  * QEMU writes rings in shared memory; this follows them, so that little is
- * asked of QEMU while it runs: Windows' counters, by record-ticks.  The rings are record-ring's, the files
- * record-file's, turning traces on and off record-trace's business.
+ * asked of QEMU while it runs: Windows' counters, by record-ticks, and where
+ * images of processes lie, by record-paths.  The rings are record-ring's, the
+ * files record-file's, turning traces on and off record-trace's business.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,6 +19,7 @@
 #include "record/file.h"
 #include "record/host.h"
 #include "record/options.h"
+#include "record/paths.h"
 #include "record/ring.h"
 #include "record/ticks.h"
 #include "record/trace.h"
@@ -36,9 +38,9 @@ enum {
 
 static const uint64_t mark_ns = 500000000;      /* between two marks */
 static const uint64_t progress_ns = 500000000;
-/* Between two looks at Windows' counters; libvirt starts a program for each. */
-static const uint64_t ticks_ns = 500000000;
-static const uint64_t ticks_by_libvirt_ns = 5000000000;
+/* Between two questions about Windows; libvirt starts a program for each. */
+static const uint64_t ask_ns = 500000000;
+static const uint64_t ask_libvirt_ns = 5000000000;
 /* A Windows that is there is found sooner. */
 static const uint64_t tell_state_ns = 1000000000;
 
@@ -54,6 +56,7 @@ typedef struct Record {
     RingDir dir;
     RecordHost host;
     RecordTicks ticks;
+    RecordPaths paths;
     RecordFile file;
     TraceWriter *writer;
     TraceInfo info;
@@ -365,7 +368,8 @@ static bool begin_part(Record *record, const ClockTriple *now, Err *err)
             record_ring_again(&record->ring[k]);
         }
     }
-    return trace_writer_begin(record->writer, &record->info, err);
+    return trace_writer_begin(record->writer, &record->info, err) &&
+           record_paths_again(&record->paths, record->writer, err);
 }
 
 static bool begin_file(Record *record, Err *err)
@@ -429,22 +433,32 @@ static bool mark(Record *record, uint64_t now, Err *err)
 
 /* Following. */
 
-static void begin_ticks(Record *record)
+static void begin_asking(Record *record)
 {
+    uint64_t every_ns = record->opt.connect.libvirt ? ask_libvirt_ns : ask_ns;
+
     if (record->qmp && record->used[SCHED]) {
         record_ticks_begin(&record->ticks, record->qmp,
-                           qmp_pid(record->qmp), record->opt.connect.libvirt
-                           ? ticks_by_libvirt_ns : ticks_ns);
+                           qmp_pid(record->qmp), every_ns);
+        record_paths_begin(&record->paths, record->qmp,
+                           qmp_pid(record->qmp), every_ns);
+        record->ring[SCHED].paths = &record->paths;
     }
 }
 
-/* The counters once more: a trace that is off does not tell them. */
-static bool end_ticks(Record *record, Err *err)
+static bool ask(Record *record, uint64_t now, bool last, Err *err)
+{
+    return record_ticks_look(&record->ticks, now, last, record->writer,
+                             err) &&
+           record_paths_look(&record->paths, now, last, record->writer, err);
+}
+
+/* Once more: a trace that is off does not tell. */
+static bool end_asking(Record *record, Err *err)
 {
     if (record->qmp && record->reason != TRACE_END_QEMU_GONE) {
         qmp_finish(record->qmp);
-        return record_ticks_look(&record->ticks, clock_now_ns(), true,
-                                 record->writer, err);
+        return ask(record, clock_now_ns(), true, err);
     }
     return true;
 }
@@ -582,7 +596,7 @@ static bool look(Record *record, Err *err)
                      why_end(record, now) : TRACE_END_RING_LOST;
     if (!drain(record, false, err) ||
         !record_host_look(&record->host, record->writer, err) ||
-        !record_ticks_look(&record->ticks, now, false, record->writer, err) ||
+        !ask(record, now, false, err) ||
         !rotate(record, &triple, err)) {
         return false;
     }
@@ -704,6 +718,7 @@ static void restore(Record *record)
     trace_writer_free(record->writer);
     record_host_end(&record->host);
     record_ticks_end(&record->ticks);
+    record_paths_end(&record->paths);
     qmp_free(record->qmp);
 }
 
@@ -770,7 +785,7 @@ static bool begin(Record *record, Err *err)
         return false;
     }
     record->start_ns = clock_now_ns();
-    begin_ticks(record);
+    begin_asking(record);
     return !opt->command ||
            record_command_start(&record->command, opt->command, err);
 }
@@ -782,7 +797,7 @@ static int run(Record *record)
 
     record->progress = !record->opt.quiet && isatty(STDERR_FILENO);
     good = begin(record, &err) && follow(record, &err) &&
-           end_ticks(record, &err);
+           end_asking(record, &err);
     record_command_end(&record->command);
     if (good && !record->ring[SCHED].n_events) {
         tell_state(record);

@@ -223,6 +223,9 @@ static bool write_event(RecordRing *ring, TraceWriter *writer,
               trace_writer_sched(writer, &event->sched, err) :
               write_irq(ring, writer, &event->irq, event->line,
                         event->thread, err);
+    if (ring->paths && ring->contents == TRACE_SCHED) {
+        record_paths_see(ring->paths, &event->sched);
+    }
     if (written) {
         ring->last_ns = event->time_ns;
         ring->n_events++;

@@ -10,6 +10,7 @@
 #ifndef VMSCOPE_RECORD_RING_H
 #define VMSCOPE_RECORD_RING_H
 
+#include "record/paths.h"
 #include "source/ring-file.h"
 #include "tracefile/write.h"
 
@@ -24,6 +25,7 @@ typedef struct RecordRing {
     uint64_t n_lost;
     uint32_t n_objects;         /* of the tables, written so far */
     uint32_t n_guests;
+    RecordPaths *paths;         /* is shown the switches; NULL: nobody is */
 } RecordRing;
 
 /**

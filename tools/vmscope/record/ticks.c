@@ -25,8 +25,7 @@ void record_ticks_end(RecordTicks *ticks)
     ticks->qmp = NULL;
 }
 
-/* By a signal or a debugger: an answer would take until it goes on. */
-static bool is_stopped(pid_t pid)
+bool record_qemu_is_stopped(pid_t pid)
 {
     char path[64];
     char text[512] = "";
@@ -82,7 +81,7 @@ bool record_ticks_look(RecordTicks *ticks, uint64_t now_ns, bool last,
     Err ignored;
 
     if (!ticks->qmp || (now_ns < ticks->next_ns && !last) ||
-        is_stopped(ticks->pid)) {
+        record_qemu_is_stopped(ticks->pid)) {
         return true;
     }
     ticks->next_ns = now_ns + ticks->every_ns;

@@ -21,6 +21,12 @@ typedef struct RecordTicks {
     CpuTimes times;
 } RecordTicks;
 
+/*
+ * Whether QEMU is stopped, by a signal or a debugger: an answer would take
+ * until it goes on.  @pid 0 is not known, and not stopped.
+ */
+bool record_qemu_is_stopped(pid_t pid);
+
 /**
  * record_ticks_begin - begin to ask
  * @pid: of QEMU, 0 when not known

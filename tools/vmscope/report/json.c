@@ -218,6 +218,9 @@ static void put_processes(JsonOut *json, const ReportStats *stats, size_t top)
             jsonout_uint(json, "pid", who->pid);
         }
         put_image(json, who);
+        if (who->path) {
+            jsonout_text(json, "process-path", who->path);
+        }
         jsonout_uint(json, "threads", list[i].threads);
         jsonout_uint(json, "time-ns", list[i].time_ns);
         jsonout_uint(json, "switches", list[i].switches);

@@ -794,6 +794,9 @@ static void take_item(ReportStats *stats, const TraceItem *item)
     case TRACE_ITEM_HOST:
         take_host(stats, &item->host);
         break;
+    case TRACE_ITEM_PATH:
+        trace_who_path(&stats->who, &item->path);
+        break;
     case TRACE_ITEM_TICKS:
         take_ticks(stats, &item->ticks);
         break;

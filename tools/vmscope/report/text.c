@@ -264,6 +264,28 @@ static void put_process(View *view, const ReportProcess *process)
              PROCESS_COLUMNS);
 }
 
+/* Whole, however long: what is to be looked for must not be cut. */
+static void put_paths(View *view, const ReportProcess *list, size_t n)
+{
+    const TraceProcess *who;
+    bool begun = false;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        who = &view->stats->who.processes[list[i].process];
+        if (!who->path) {
+            continue;
+        }
+        if (!begun) {
+            put_heading(view, "    pid  path of the image");
+            begun = true;
+        }
+        out_printf(view->out, "%7" PRIu32 "  ", who->pid);
+        out_safe(view->out, who->path);
+        out_char(view->out, '\n');
+    }
+}
+
 static void put_processes(View *view)
 {
     ReportProcess *list = report_processes(view->stats);
@@ -280,6 +302,7 @@ static void put_processes(View *view)
         put_process(view, &list[i]);
     }
     put_rest(view, n, "processes");
+    put_paths(view, list, shown(view, n));
     free(list);
 }
 

@@ -26,6 +26,11 @@ void trace_who_init(TraceWho *who)
 
 void trace_who_free(TraceWho *who)
 {
+    size_t i;
+
+    for (i = 0; i < who->n_processes; i++) {
+        free(who->processes[i].path);
+    }
     free(who->threads);
     free(who->processes);
     map_clear(&who->by_thread);
@@ -103,6 +108,33 @@ static uint32_t find_process(TraceWho *who, const SchedlogEvent *event)
     return found;
 }
 
+void trace_who_path(TraceWho *who, const TracePath *path)
+{
+    SchedlogEvent event = {
+        .has = SCHEDLOG_HAS_PROCESS | SCHEDLOG_HAS_IDS,
+        .process = path->process,
+        .pid = path->pid,
+    };
+    TraceProcess *process;
+    uint32_t found;
+
+    if (!path->path[0]) {
+        return;
+    }
+    if (path->image[0]) {
+        event.has |= SCHEDLOG_HAS_IMAGE;
+        memcpy(event.image, path->image, sizeof(event.image));
+    }
+    found = find_process(who, &event);
+    process = &who->processes[found];
+    if (!found || (!process->path && who->n_paths == TRACE_WHO_PATHS)) {
+        return;
+    }
+    who->n_paths += !process->path;
+    free(process->path);
+    process->path = keep(path->path);
+}
+
 /* Threads. */
 
 static bool same_thread(const TraceThread *thread, const SchedlogEvent *event)
@@ -171,6 +203,7 @@ static void learn(TraceWho *who, uint32_t index, const SchedlogEvent *event)
                            event->has & SCHEDLOG_IDLE_UNKNOWN;
     if (process) {
         thread->process = process;
+        who->processes[process].ran = true;
     }
     if (event->has & SCHEDLOG_HAS_NAME && event->name[0]) {
         memcpy(thread->name, event->name, sizeof(event->name));
@@ -203,6 +236,14 @@ uint32_t trace_who_thread(TraceWho *who, const SchedlogEvent *event)
 const char *trace_process_label(const TraceProcess *process, char *buf,
                                 size_t size)
 {
+    const char *leaf = process->path ? names_leaf(process->path) : "";
+
+    /* Names cannot have a backslash in them; a guest's may. */
+    if (*leaf && strlen(leaf) < size &&
+        strlen(leaf) >= strlen(process->image)) {
+        snprintf(buf, size, "%s", leaf);
+        return buf;
+    }
     if (process->name[0]) {
         return process->name;
     }

@@ -13,8 +13,12 @@
 #include "common/map.h"
 #include "schedlog/store.h"
 #include "shared/names.h"
+#include "tracefile/format.h"
 
-enum { TRACE_WHO_MAX = 1 << 20 };
+enum {
+    TRACE_WHO_MAX = 1 << 20,
+    TRACE_WHO_PATHS = 1 << 16,  /* processes whose path is kept */
+};
 
 typedef struct TraceProcess {
     uint64_t process;           /* address; 0: not known */
@@ -22,6 +26,8 @@ typedef struct TraceProcess {
     bool has_pid;
     char image[SCHEDLOG_IMAGE_SIZE];    /* the guest's bytes */
     char name[NAMES_ROOM];              /* what they mean, see names.h */
+    char *path;                         /* of the image; NULL: not known */
+    bool ran;                           /* a thread of it was seen */
 } TraceProcess;
 
 /* What trace_process_label() gives is shorter. */
@@ -54,6 +60,7 @@ typedef struct TraceWho {
     Map by_thread;
     Map by_address;             /* the last thread there */
     Map by_process;
+    size_t n_paths;
     uint64_t refused;           /* lookups for which there was no room */
 } TraceWho;
 
@@ -69,7 +76,10 @@ void trace_who_free(TraceWho *who);
  */
 uint32_t trace_who_thread(TraceWho *who, const SchedlogEvent *event);
 
-/* "chrome.exe", or what else tells a process; in @buf or static. */
+/* Where a process' image lies; it may not have run, and may never. */
+void trace_who_path(TraceWho *who, const TracePath *path);
+
+/* "chrome.exe", whole where its path is known, or what else tells a process; in @buf or static. */
 const char *trace_process_label(const TraceProcess *process, char *buf,
                                 size_t size);
 

@@ -233,6 +233,10 @@ function detailOfRun(lane, index) {
             `(${formatShare(thread['time-ns'], wallNs)} of the vCPUs), ` +
             `${formatCount(thread.switches)} switches to it, ` +
             `${formatCount(thread.moves)} moves between vCPUs`));
+        const path = pathOf(processes.get(thread.process));
+        if (path) {
+            rows.push(row('image', path));
+        }
     }
     return rows;
 }
@@ -405,6 +409,7 @@ function threadMatches(thread, text) {
         return text === 'idle';
     }
     return threadLabel(thread).toLowerCase().includes(text) ||
+           pathOf(processes.get(thread.process)).toLowerCase().includes(text) ||
            String(thread.pid) === text || String(thread.tid) === text;
 }
 
@@ -455,8 +460,8 @@ function stepMatch(forward) {
 /* With its pid where another has the same name. */
 function legendLabel(process) {
     const label = processLabel(process);
-    const alone = byTime.every((p) => p === process || p.image !== process.image);
-    return alone || !process.image || !('pid' in process) ? label : `${label} ${process.pid}`;
+    const alone = byTime.every((p) => p === process || processLabel(p) !== label);
+    return alone || !(process.image || pathOf(process)) || !('pid' in process) ? label : `${label} ${process.pid}`;
 }
 
 function makeLegend() {

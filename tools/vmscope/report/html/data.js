@@ -91,9 +91,16 @@ for (const index of report['idle-threads']) {
     threads.set(index, { thread: index, idle: true, name: '', image: '' });
 }
 
+const pathOf = (process) => (process && process['process-path']) || '';
+
 function processLabel(process) {
     if (!process) {
         return '(unknown)';
+    }
+    /* The only name that is not cut, and the only one in Unicode. */
+    const leaf = pathOf(process).split('\\').pop();
+    if (leaf) {
+        return leaf;
     }
     if (process.image) {
         return process.image;

@@ -98,7 +98,7 @@ function processesInScope() {
         sums.set(t.process, sum);
     }
     return report.processes.filter((p) => sums.has(p.process)).map((p) =>
-        ({ process: p.process, image: p.image, pid: p.pid, ...sums.get(p.process) }));
+        ({ ...p, moves: undefined, ...sums.get(p.process) }));
 }
 
 function linesInScope() {
@@ -147,6 +147,7 @@ function processTable() {
         column('threads', (p) => p.threads),
         column('switches', (p) => p.switches),
         column('moves', (p) => p.moves),
+        ...(report.processes.some(pathOf) ? [textColumn('path of the image', pathOf)] : []),
     ], processesInScope(), 2, (row) => search(processLabel(row)))];
 }
 
