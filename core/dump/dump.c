@@ -106,7 +106,7 @@ static bool find_page(const Dump *dump, uint64_t gpa, DumpPart *part)
 {
     const DumpPages *pages = &dump->pages;
     uint64_t page = pages->block ? gpa / pages->block : 0;
-    uint8_t raw[24];
+    uint8_t raw[DUMP_DESCRIPTOR];
     uint32_t flags;
 
     if (!pages->block || page >= pages->n_bits ||
@@ -298,7 +298,9 @@ bool dump_use_bitmap(Dump *dump, uint64_t offset, uint64_t n_bits, Err *err)
     uint64_t bytes = n_bits / 8 + (n_bits % 8 != 0);
     uint64_t i;
 
-    if (offset > dump->size || bytes > dump->size - offset) {
+    /* Put in order, a file may have gaps larger than all that is in it. */
+    if (offset > dump->size || bytes > dump->size - offset ||
+        bytes > dump->file_size) {
         return dump_is_cut(err, "its bitmap of pages is missing");
     }
     pages->bits = malloc(bytes + 1);

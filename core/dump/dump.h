@@ -26,6 +26,7 @@ enum {
     DUMP_MAX_CPUS = 1024,
     DUMP_MAX_PARTS = 1 << 22,
     DUMP_MAX_LACKS = 8,
+    DUMP_DESCRIPTOR = 24,       /* bytes, of a page in a kdump */
     DUMP_MAX_BLOCK = 65536,     /* the largest piece that is compressed */
 };
 
@@ -139,6 +140,7 @@ typedef struct Dump {
     uint64_t n_extents;
     uint64_t size;          /* of the file put in order */
 
+    uint64_t n_notes;       /* of ELF, that were read */
     DumpPart *parts;        /* by rising gpa; none overlap */
     uint64_t n_parts, parts_room;
     DumpPages pages;

@@ -186,6 +186,11 @@ bool dump_read_notes(Dump *dump, uint64_t offset, uint64_t size, Err *err)
         note.type = load_le32(head + 8);
         note.desc = offset + sizeof(head) + room;
         note.size = desc;
+        /* Headers may all name the same notes. */
+        if (dump->n_notes++ >= dump->file_size / sizeof(head)) {
+            return dump_is_damaged(err, "the number of its notes",
+                                   dump->n_notes);
+        }
         if (whole > size || desc > MAX_NOTE) {
             err_set(err, ERR_FORMAT, "it is damaged: a note that does not "
                     "end");

@@ -202,13 +202,21 @@ static uint64_t look_at_part(Seek *seek, const DumpPart *part, uint64_t pages,
 /*
  * Parts may all be the same bytes of a small file, so pages are counted.
  * Compressed ones are at most so many times larger than in the file; pages
- * with descriptors are as many as those.
+ * with descriptors are as many as those that the file has room for.
  */
+static uint64_t most_pages(const Dump *dump)
+{
+    uint64_t pages = MAX_PACKED * (dump->file_size / GMEM_PAGE + 1);
+    uint64_t described = dump->pages.described ? dump->pages.n_pages : 0;
+    uint64_t room = dump->file_size / DUMP_DESCRIPTOR;
+
+    return pages + (described < room ? described : room);
+}
+
 static void look_everywhere(Seek *seek)
 {
     Dump *dump = seek->dump;
-    uint64_t pages = MAX_PACKED * (dump->file_size / GMEM_PAGE + 1) +
-                     (dump->pages.described ? dump->pages.n_pages : 0);
+    uint64_t pages = most_pages(dump);
     uint64_t all = pages, p;
 
     for (p = 0; p < dump->n_parts; p++) {

@@ -22,7 +22,7 @@ enum {
     HEAD_SIZE = 0x1bc,
     SUB_NOTES = 0x30, SUB_NOTES_SIZE = 0x38, SUB_MAX = 0x60, SUB_SIZE = 0x68,
     MAX_SUB_BLOCKS = 1024,
-    DESC_SIZE = 24, LAST_DESCS = 1 << 16,
+    LAST_DESCS = 1 << 16,
     STATUS_ZLIB = 1, STATUS_LZO = 2, STATUS_SNAPPY = 4, STATUS_INCOMPLETE = 8,
     STATUS_ZSTD = 0x20,
 
@@ -44,14 +44,14 @@ static DumpCodec codec_of(uint32_t status)
  */
 static void count_missing(Dump *dump)
 {
-    uint64_t end = dump->pages.at + dump->pages.n_pages * DESC_SIZE;
+    uint64_t end = dump->pages.at + dump->pages.n_pages * DUMP_DESCRIPTOR;
     uint64_t i = dump->pages.n_pages > LAST_DESCS ?
                  dump->pages.n_pages - LAST_DESCS : 0;
-    uint8_t raw[DESC_SIZE];
+    uint8_t raw[DUMP_DESCRIPTOR];
 
     for (; i < dump->pages.n_pages &&
-         dump_bytes(dump, dump->pages.at + i * DESC_SIZE, raw, sizeof(raw));
-         i++) {
+         dump_bytes(dump, dump->pages.at + i * DUMP_DESCRIPTOR, raw,
+                    sizeof(raw)); i++) {
         uint64_t page_end = load_le64(raw) + load_le32(raw + 8);
 
         if (page_end > end && page_end >> 62 == 0) {

@@ -25,6 +25,7 @@ enum {
     DRIVER_SIZE = 0x90, DRIVER_ENTRY = 8, ENTRY_BASE = 0x30, ENTRY_SIZE = 0x40,
     ENTRY_TIMESTAMP = 0x80,
     MAX_DRIVERS = 4096, MAX_NAME = 1024,
+    MAX_BLOCKS = 1 << 16,       /* each read goes through them */
 };
 
 /* A table of the file, or nothing where it is not inside of it. */
@@ -91,6 +92,11 @@ bool dump_read_triage(Dump *dump, Err *err)
     t->n_blocks = load_le32(raw + N_BLOCKS);
     t->blocks = take_table(dump, load_le32(raw + BLOCKS_OFFSET),
                            (uint64_t)t->n_blocks * BLOCK_SIZE, &t->n_blocks);
+    if (t->n_blocks > MAX_BLOCKS) {
+        t->n_blocks = MAX_BLOCKS;
+        dump_lack(dump, "pieces of memory behind the first 65,536, which are "
+                  "not read");
+    }
     dump_lack(dump, "page tables, other processes and their threads, memory "
               "of programs: a minidump never has them");
     return true;

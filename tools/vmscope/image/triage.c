@@ -188,7 +188,8 @@ static void read_cpus(Triage *t)
     uint64_t array;
 
     if (d->kdbg_size < KDBG_AS_FAR ||
-        !dump_bytes(t->dump, d->kdbg + KDBG_PROCESSORS, raw, sizeof(raw))) {
+        !dump_bytes(t->dump, (uint64_t)d->kdbg + KDBG_PROCESSORS, raw,
+                    sizeof(raw))) {
         return;
     }
     array = load_le64(raw);
