@@ -219,10 +219,34 @@ static void process_roots(Process *p)
     p->user_dtb = p->elevated ? 1 : p->user_root_pa | 1;
 }
 
+/*
+ * ProcessParameters behind the PEB, in its page: a path in quotes and a few
+ * options.  Every other process' block is as it was made: not normalised.
+ */
+static void process_parameters(Process *p)
+{
+    enum { BLOCK = 0x400, TEXT = 0x500 };
+    static const uint16_t options[] = u"\" -k \xd55c\xae00 --x=1";
+    uint64_t peb = process_page(p, 6), block = peb + BLOCK;
+    uint16_t *text = (uint16_t *)(peb + TEXT);
+    bool normal = p->pid & 4;
+    uint32_t n = 1;
+
+    mem_zero((void *)peb, PAGE);
+    text[0] = '"';
+    n += path_write(text + 1, p);
+    n = units_add(text, n, options);
+    put64(peb + 0x20, USER_PEB + BLOCK);
+    put32(block + 8, normal);
+    put64(block + 0x70, 2 * n | (2 * n + 2) << 16);
+    put64(block + 0x78, normal ? USER_PEB + TEXT : TEXT - BLOCK);
+}
+
 static void user_space(Process *p)
 {
     uint64_t *pt = (uint64_t *)process_page(p, 5);
 
+    process_parameters(p);
     pt[USER_CODE >> 12 & 511] = user_code_pa | 5;
     pt[USER_PEB >> 12 & 511] = pool_pa(process_page(p, 6)) | 1ULL << 63 | 7;
     for (uint32_t i = 0; i < PROCESS_THREADS; i++) {

@@ -58,6 +58,13 @@ def same_name(entry, thread):
     return True
 
 
+def same_command_line(entry):
+    """As the guest writes them, of those that have a path."""
+    path = entry.get('process-path')
+    same(entry.get('command-line'), path and f'"{path}" -k 한글 --x=1',
+         f'command line of {entry}')
+
+
 def same_path(entry, process):
     """Of those that have one, and no other."""
     path = entry.get('process-path')
@@ -108,6 +115,24 @@ def same_vcpus(found, guest):
 def same_kernel(found, guest):
     same((found['windows-build'], found['kernel-base']),
          (guest.truth.nt_build, guest.truth.image_va), 'kernel')
+
+
+def test_command_lines():
+    """Out of each process' own memory, and only when they are asked for."""
+    for config in ('build=26100', 'build=19041 kvas=on', 'build=7601'):
+        guest = Guest(config + ' processes=8 threads=24 churn=off', 2)
+        guest.stop_at_rest()
+        core = core_of(guest)
+        found = json.loads(image('--json', '-c', core).out)['processes']
+        for entry in found:
+            same_command_line(entry)
+        check(sum('한글.exe" -k 한글' in p.get('command-line', '')
+                  for p in found) == 1, f'{config}: the one in Korean')
+        text = image('-c', core).out
+        check('\n    "\\Device\\HarddiskVolume3\\사용자\\한글.exe" -k 한글 '
+              '--x=1\n' in text, text)
+        check('-k 한글' not in image('-p', core).out, 'not asked for')
+        check('command-line' not in image('--json', core).out, 'nor in JSON')
 
 
 def test_image_names_of_any_bytes():

@@ -47,6 +47,10 @@ static const Option image_options[] = {
       N_("every thread too") },
     { "paths", 'p', OPTION_FLAG, offsetof(ImageOptions, view.paths), NULL,
       N_("the full path of each process' image too") },
+    { "command-lines", 'c', OPTION_FLAG,
+      offsetof(ImageOptions, view.command_lines), NULL,
+      N_("the command line of each process too, where its\n"
+         "memory is there; in JSON only then") },
     { "drivers", 'd', OPTION_FLAG, offsetof(ImageOptions, view.drivers), NULL,
       N_("every loaded driver too") },
     { "interrupts", 'i', OPTION_FLAG, offsetof(ImageOptions, view.interrupts),
@@ -222,7 +226,7 @@ static int show(const char *path, const ImageOptions *o, Image *image,
         return EXIT_FAILED;
     }
     if (o->json) {
-        image_print_json(image, out);
+        image_print_json(image, &o->view, out);
     } else {
         image_print(image, &o->view, out);
     }

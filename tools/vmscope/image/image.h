@@ -114,6 +114,7 @@ typedef struct ImageView {
     bool offsets;
     bool threads;
     bool paths;
+    bool command_lines;
     bool drivers;
     bool interrupts;
 } ImageView;
@@ -121,7 +122,7 @@ typedef struct ImageView {
 void image_print(const Image *image, const ImageView *view, Out *out);
 
 /* One object on one line, with the names that QMP has. */
-void image_print_json(const Image *image, Out *out);
+void image_print_json(const Image *image, const ImageView *view, Out *out);
 
 /* Who serves which interrupt vector, on each vCPU. */
 void image_say_interrupts(const Image *image, Out *out);

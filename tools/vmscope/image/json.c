@@ -5,6 +5,8 @@
  */
 #include "image/image.h"
 
+#include "winos/command-line.h"
+
 #include "common/jsonout.h"
 #include "shared/names.h"
 
@@ -165,8 +167,22 @@ static void json_cpus(const Image *image, JsonOut *json)
     jsonout_end(json, ']');
 }
 
-static void json_process(const Image *image, JsonOut *json,
-                         const ImageProcess *process)
+static void json_command_line(const Image *image, JsonOut *json,
+                              const ImageProcess *process)
+{
+    char line[WINOS_COMMAND_LINE];
+    bool cut;
+
+    if (winos_command_line(&image->result, process->address, line, &cut)) {
+        jsonout_text(json, "command-line", line);
+        if (cut) {
+            jsonout_bool(json, "command-line-cut", true);
+        }
+    }
+}
+
+static void json_process(const Image *image, const ImageView *view,
+                         JsonOut *json, const ImageProcess *process)
 {
     char path[WINOS_PROCESS_PATH];
     char name[WINSCHED_IMAGE_SIZE];
@@ -189,17 +205,21 @@ static void json_process(const Image *image, JsonOut *json,
     if (*path) {
         jsonout_text(json, "process-path", path);
     }
+    if (view->command_lines) {
+        json_command_line(image, json, process);
+    }
     jsonout_end(json, '}');
 }
 
-static void json_objects(const Image *image, JsonOut *json)
+static void json_objects(const Image *image, const ImageView *view,
+                         JsonOut *json)
 {
     WinschedThread thread;
     size_t i;
 
     jsonout_begin(json, "processes", '[');
     for (i = 0; i < image->n_processes; i++) {
-        json_process(image, json, &image->processes[i]);
+        json_process(image, view, json, &image->processes[i]);
     }
     jsonout_end(json, ']');
     jsonout_begin(json, "threads", '[');
@@ -213,7 +233,7 @@ static void json_objects(const Image *image, JsonOut *json)
     jsonout_end(json, ']');
 }
 
-void image_print_json(const Image *image, Out *out)
+void image_print_json(const Image *image, const ImageView *view, Out *out)
 {
     JsonOut json = { .out = out };
     unsigned f;
@@ -223,7 +243,7 @@ void image_print_json(const Image *image, Out *out)
     json_kernel(image, &json);
     image_json_crash(image, &json);
     json_cpus(image, &json);
-    json_objects(image, &json);
+    json_objects(image, view, &json);
     json_modules(image, &json);
     image_json_interrupts(image, &json);
     jsonout_begin(&json, "offsets", '[');

@@ -7,6 +7,7 @@
 
 #include "shared/display.h"
 #include "shared/names.h"
+#include "winos/command-line.h"
 
 #include <inttypes.h>
 
@@ -150,7 +151,20 @@ static void say_path(const Image *image, uint64_t process, Out *out)
     }
 }
 
-static void say_processes(const Image *image, bool paths, Out *out)
+/* Whole: what is looked for may be at its end. */
+static void say_command_line(const Image *image, uint64_t process, Out *out)
+{
+    char line[WINOS_COMMAND_LINE];
+    bool cut;
+
+    if (winos_command_line(&image->result, process, line, &cut)) {
+        out_text(out, "    ");
+        out_safe(out, line);
+        out_text(out, cut ? " ...\n" : "\n");
+    }
+}
+
+static void say_processes(const Image *image, const ImageView *view, Out *out)
 {
     char name[WINSCHED_IMAGE_SIZE];
     size_t i;
@@ -169,8 +183,11 @@ static void say_processes(const Image *image, bool paths, Out *out)
                    process->address, pid, parent, process->n_threads);
         say_image(name, out);
         out_char(out, '\n');
-        if (paths) {
+        if (view->paths) {
             say_path(image, process->address, out);
+        }
+        if (view->command_lines) {
+            say_command_line(image, process->address, out);
         }
     }
 }
@@ -267,7 +284,7 @@ void image_print(const Image *image, const ImageView *view, Out *out)
     say_kernel(image, out);
     image_say_crash(image, out);
     say_cpus(image, out);
-    say_processes(image, view->paths, out);
+    say_processes(image, view, out);
     if (view->threads) {
         say_threads(image, out);
     }
