@@ -68,8 +68,9 @@ static bool take_process(const json_t *process, TracePath *path)
     path->process = qmp_uint(process, "process-pointer", 0);
     path->pid = (uint32_t)pid;
     snprintf(path->path, sizeof(path->path), "%s", text);
+    /* One in which bytes were escaped is not the name: none is any. */
     if (!names_from_hex(qmp_text(process, "process-image-bytes", ""),
-                        path->image)) {
+                        path->image) && strlen(image) < NAMES_BYTES) {
         snprintf(path->image, sizeof(path->image), "%s", image);
     }
     return true;
