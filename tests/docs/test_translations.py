@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import unicodedata
 
 from common import TOP, Skip, check, read
 
@@ -63,3 +64,50 @@ def test_values_agree():
         code, text = run('msgfmt', '--check', '-o', os.devnull,
                          f'po/{language}.po')
         check(code == 0, text)
+
+
+def columns(line, cell=r'\S+(?: \S+)*'):
+    """Of the cells of a table's head: (begin, end), as a terminal has them."""
+    found = []
+    for cell in re.finditer(cell, line):
+        begin = width(line[:cell.start()])
+        found.append((begin, begin + width(cell.group())))
+    return found
+
+
+def words(line):
+    """The same of its words: some columns have one blank between them."""
+    return columns(line, r'\S+')
+
+
+def width(text):
+    return sum(2 if unicodedata.east_asian_width(c) in 'WF' else 1
+               for c in text)
+
+
+def entries(language):
+    """(msgid, msgstr) of each."""
+    text = read(f'po/{language}.po')
+    for one in re.finditer(r'^msgid ((?:".*"\n)+)msgstr ((?:".*"\n?)+)', text,
+                           re.MULTILINE):
+        yield tuple(''.join(re.findall(r'"(.*)"\n?', part))
+                    .replace('\\n', '\n') for part in one.groups())
+
+
+def test_heads_stand_above_their_columns():
+    """Characters of double width do not shift a table's heads."""
+    for language in languages():
+        seen = 0
+        for plain, translated in entries(language):
+            for old, new in zip(plain.split('\n')[-2:],
+                                translated.split('\n')[-2:]):
+                if not re.search(r'\S {3,}\S', old) or '%' in old:
+                    continue
+                seen += 1
+                there = words(new)
+                for begin, end in set(columns(old)) & set(words(old)):
+                    check(any(begin == first or end == last
+                              for first, last in there),
+                          f'"{old[:end].split()[-1]}": nothing of "{new}" '
+                          f'stands there')
+        check(seen >= 20, f'only {seen} heads of tables were found')

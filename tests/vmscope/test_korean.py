@@ -5,7 +5,9 @@ SPDX-License-Identifier: GPL-2.0-or-later
 
 import json
 import os
+import re
 import shutil
+import unicodedata
 
 from guests import calm
 from harness import (VMSCOPE, Skip, Terminal, check, fake, folder, same,
@@ -84,3 +86,50 @@ def test_other_languages_are_english():
     env = {**korean(), 'LC_ALL': 'C.UTF-8'}
     result = vmscope('top', '--help', env=env)
     check('Usage: vmscope top' in result.out, result.out)
+
+
+def columns(line):
+    """Of a row or a head: where its cells end on a terminal."""
+    found = []
+    for cell in re.finditer(r'\S+', line):
+        found.append(sum(2 if unicodedata.east_asian_width(c) in 'WF' else 1
+                         for c in line[:cell.end()]))
+    return found
+
+
+def test_top():
+    """Heads stand above their columns, and what the guest says stays."""
+    result = vmscope('top', '-d', '50ms', '--batch', '-n', '1', '--qmp',
+                     fake(calm()).path, env=korean())
+    same(result.code, 0, f'exit code ({result.err})')
+    lines = result.out.splitlines()
+    head = next(line for line in lines if line.startswith('   PID'))
+    row = next(line for line in lines if 'chrome.exe' in line and
+               lines.index(line) > lines.index(head))
+    check('스레드' in head and '상태' in head, head)
+    same(columns(head)[:3], columns(row)[:3], 'ends of the first columns')
+    check('사용 ' in result.out and '놓침 ' in result.out, result.out)
+    same([word for word in ('busy', 'switches/s', 'missed', 'lost')
+          if word in result.out], [], 'English words')
+
+
+def test_doctor():
+    """The verdict, grades and tables; every line fits 80 columns."""
+    result = vmscope('doctor', '-v', '--wait', '1s', '--qmp',
+                     fake(calm()).path, env=korean())
+    check(result.code in (0, 1), f'exit code ({result.err})')
+    check('인터럽트: ' in result.out and '오프셋 ' in result.out, result.out)
+    for line in result.out.splitlines():
+        check(not line or columns(line)[-1] <= 80, f'too wide: {line}')
+
+
+def test_bundle_and_folded_are_english():
+    """So is what goes into files."""
+    bundle = os.path.join(folder(), 'bundle')
+    world = calm()
+    vmscope('doctor', '--wait', '1s', '--bundle', bundle, '--no-names',
+            '--qmp', fake(world).path, env=korean())
+    with open(bundle, encoding='utf-8') as file:
+        text = file.read()
+    check(text.isascii(), text)
+    check('all commands are there' in text, text)

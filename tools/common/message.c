@@ -23,7 +23,7 @@ void message_va(const char *fmt, va_list ap)
     char text[2048];
     char safe[sizeof(text) * SAFE_GROWTH];
 
-    vsnprintf(text, sizeof(text), _(fmt), ap);
+    vsnprintf(text, sizeof(text), gettext(fmt), ap);
     safe_copy(SAFE_FOR_TEXT, text, safe, sizeof(safe));
     fprintf(stderr, "%s: %s\n", program, safe);
 }

@@ -231,7 +231,8 @@ static bool read_value(const Option *option, void *values, const char *text)
     char name[64];
 
     snprintf(name, sizeof(name), "--%s", option->name);
-    if (!strcmp(option->name, "json") || !strcmp(option->name, "bundle")) {
+    if (!strcmp(option->name, "json") || !strcmp(option->name, "bundle") ||
+        !strcmp(option->name, "folded")) {
         translate_data_only();
     }
     switch (option->type) {

@@ -16,6 +16,8 @@
 
 static const char domain[] = "vmscope";
 
+static bool data_only;
+
 /* Whether there are catalogues in a folder beside the program's. */
 static bool bind_beside(const char *program, const char *beside)
 {
@@ -31,9 +33,9 @@ static bool bind_beside(const char *program, const char *beside)
     return access(korean, R_OK) == 0 && bindtextdomain(domain, folder);
 }
 
-static const char *translate(const char *text)
+const char *translate_text(const char *text)
 {
-    return gettext(text);
+    return data_only ? text : gettext(text);
 }
 
 void translate_begin(void)
@@ -54,11 +56,12 @@ void translate_begin(void)
         bind_beside(program, "/../../po")) {
         bind_textdomain_codeset(domain, "UTF-8");
         textdomain(domain);
-        err_translate = translate;
+        err_translate = translate_text;
     }
 }
 
 void translate_data_only(void)
 {
+    data_only = true;
     err_translate = NULL;
 }

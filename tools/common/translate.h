@@ -15,8 +15,8 @@
 
 #include <libintl.h>
 
-/* Translated here. */
-#define _(text) gettext(text)
+/* Translated here, unless translate_data_only() was called. */
+#define _(text) translate_text(text)
 
 /* Translated where it is used. */
 #define N_(text) text
@@ -30,10 +30,14 @@
 void translate_begin(void);
 
 /**
- * translate_data_only - from now on sentences of errors stay English
+ * translate_data_only - from now on what _() and errors say stays English
  *
- * For output that programs read, in which such sentences may end up.
+ * For output that programs read, in which such sentences may end up.  What
+ * message() prints is still translated: that goes to people.
  */
 void translate_data_only(void);
+
+/* A static text in the user's language; see _(). */
+const char *translate_text(const char *text) __attribute__((format_arg(1)));
 
 #endif

@@ -129,7 +129,7 @@ static const char *compression(Elf_Scn *section, const GElf_Shdr *header)
     }
     memcpy(&type, data->d_buf, sizeof(type));
     return type == 2 ? "zstd" : type == ELFCOMPRESS_ZLIB ? "zlib" :
-           "a method that is not known";
+           _("a method that is not known");
 }
 
 /* Whether there is debug information in @elf; says that it is of no use. */

@@ -25,7 +25,7 @@ enum {
 
 const char *input_name(const Input *input)
 {
-    return strcmp(input->path, "-") ? input->path : "standard input";
+    return strcmp(input->path, "-") ? input->path : _("standard input");
 }
 
 static bool io_error(const Input *input, Err *err)

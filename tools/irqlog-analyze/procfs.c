@@ -5,6 +5,8 @@
  */
 #include "procfs.h"
 
+#include "common/translate.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -53,7 +55,7 @@ static bool read_program(uint32_t pid, char *program, size_t size, Err *err)
     n = readlink(link, program, size - 1);
     if (n < 0) {
         err_set(err, ERR_IO, "process %" PRIu32 ": %s", pid,
-                errno == ENOENT ? "it is not running" : strerror(errno));
+                errno == ENOENT ? _("it is not running") : strerror(errno));
         return false;
     }
     program[n] = '\0';

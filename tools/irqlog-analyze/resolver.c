@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "common/map.h"
 #include "common/stop.h"
+#include "common/translate.h"
 #include "message.h"
 
 #include <errno.h>
@@ -72,10 +73,10 @@ static bool fill(Resolver *resolver)
     int wait;
 
     if (now >= resolver->deadline_ms) {
-        return give_up(resolver, "does not answer in time");
+        return give_up(resolver, _("does not answer in time"));
     }
     if (stop_asked) {
-        return give_up(resolver, "was interrupted");
+        return give_up(resolver, _("was interrupted"));
     }
     wait = (int)(resolver->deadline_ms - now);
     if (poll(&fd, 1, wait < 200 ? wait : 200) <= 0) {
@@ -84,7 +85,7 @@ static bool fill(Resolver *resolver)
     n = read(resolver->from, resolver->buf + resolver->used,
              sizeof(resolver->buf) - resolver->used);
     if (n <= 0) {
-        return give_up(resolver, "has ended");
+        return give_up(resolver, _("has ended"));
     }
     resolver->used += (size_t)n;
     return true;
@@ -98,7 +99,7 @@ static bool read_line(Resolver *resolver, char *line, size_t size)
 
     while (!(newline = memchr(resolver->buf, '\n', resolver->used))) {
         if (resolver->used == sizeof(resolver->buf)) {
-            return give_up(resolver, "answers with endless lines");
+            return give_up(resolver, _("answers with endless lines"));
         }
         if (!fill(resolver)) {
             return false;
@@ -123,7 +124,7 @@ static bool ask(Resolver *resolver, const char *text)
 
     resolver->deadline_ms = now_ms() + 1000ull * resolver->timeout;
     if (write(resolver->to, text, len) != (ssize_t)len) {
-        return give_up(resolver, "has ended");
+        return give_up(resolver, _("has ended"));
     }
     return true;
 }
@@ -216,7 +217,7 @@ bool resolver_lookup(Resolver *resolver, uint64_t address, Symbol *symbol)
         }
         add_pair(symbol, &resolver->pair);
     }
-    return give_up(resolver, "answers without end");
+    return give_up(resolver, _("answers without end"));
 }
 
 /* Starting and stopping. */
@@ -282,12 +283,12 @@ static bool connect_and_spawn(Resolver *resolver, char **words)
     bool result;
 
     if (pipe2(in, O_CLOEXEC)) {
-        return give_up(resolver, "cannot be started: no pipe");
+        return give_up(resolver, _("cannot be started: no pipe"));
     }
     if (pipe2(out, O_CLOEXEC)) {
         close(in[0]);
         close(in[1]);
-        return give_up(resolver, "cannot be started: no pipe");
+        return give_up(resolver, _("cannot be started: no pipe"));
     }
     result = spawn(resolver, words, in[0], out[1]);
     close(in[0]);

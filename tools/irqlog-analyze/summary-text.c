@@ -6,6 +6,7 @@
 #include "summary.h"
 
 #include "common/device-label.h"
+#include "common/translate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,27 +84,27 @@ static void write_totals(const Summary *summary, Out *out)
     const Stats *stats = summary->stats;
     uint64_t wired = stats->events - stats->messages;
 
-    out_printf(out, "%s interrupts in %s, %s a second\n",
+    out_printf(out, _("%s interrupts in %s, %s a second\n"),
                with_commas(stats->events).text,
                duration(summary->duration_ns).text,
                rate(summary, stats->events).text);
-    out_printf(out, "  on wires        %12s  %5.1f %%   (%.1f %% changed "
-               "nothing)\n", with_commas(wired).text,
+    out_printf(out, _("  on wires        %12s  %5.1f %%   (%.1f %% changed "
+                      "nothing)\n"), with_commas(wired).text,
                percent(wired, stats->events), percent(stats->same, wired));
-    out_printf(out, "  messages (MSI)  %12s  %5.1f %%\n",
+    out_printf(out, _("  messages (MSI)  %12s  %5.1f %%\n"),
                with_commas(stats->messages).text,
                percent(stats->messages, stats->events));
-    out_printf(out, "  inside another  %12s  %5.1f %%\n",
+    out_printf(out, _("  inside another  %12s  %5.1f %%\n"),
                with_commas(stats->nested).text,
                percent(stats->nested, stats->events));
-    out_printf(out, "  lost            %12s\n",
+    out_printf(out, _("  lost            %12s\n"),
                with_commas(stats->lost).text);
     if (stats->runs > 1) {
-        out_printf(out, "  runs            %12s\n",
+        out_printf(out, _("  runs            %12s\n"),
                    with_commas(stats->runs).text);
     }
     if (stats->uncounted) {
-        out_printf(out, "  not listed      %12s\n",
+        out_printf(out, _("  not listed      %12s\n"),
                    with_commas(stats->uncounted).text);
     }
 }
@@ -112,7 +113,7 @@ static void write_heading(Out *out, const char *what, size_t shown, size_t all)
 {
     out_printf(out, "\n%s", what);
     if (shown < all) {
-        out_printf(out, " (%zu of %zu)", shown, all);
+        out_printf(out, _(" (%zu of %zu)"), shown, all);
     }
     out_char(out, '\n');
 }
@@ -140,7 +141,7 @@ static void write_high(const Flow *flow, Out *out)
     if (!flow->high_count) {
         return;
     }
-    out_printf(out, "     raised to lowered %s x, mean %s, longest %s\n",
+    out_printf(out, _("     raised to lowered %s x, mean %s, longest %s\n"),
                with_commas(flow->high_count).text,
                duration(flow->high_total_ns / flow->high_count).text,
                duration(flow->high_max_ns).text);
@@ -152,7 +153,7 @@ static void write_gap(const Summary *summary, const Flow *flow, Out *out)
     uint64_t first = summary->stats->first_ns;
 
     if (flow->gap_ns) {
-        out_printf(out, "     longest gap %s, at +%s\n",
+        out_printf(out, _("     longest gap %s, at +%s\n"),
                    duration(flow->gap_ns).text,
                    duration(flow->gap_at_ns > first ? flow->gap_at_ns - first
                                                     : 0).text);
@@ -161,15 +162,15 @@ static void write_gap(const Summary *summary, const Flow *flow, Out *out)
 
 static void write_flow(const Summary *summary, const Flow *flow, Out *out)
 {
-    out_printf(out, "     %s %s (%.1f %%), %s a second, %.1f %% changed "
-               "nothing\n", with_commas(flow->events).text,
-               flow->events == 1 ? "event" : "events",
+    out_printf(out, _("     %s %s (%.1f %%), %s a second, %.1f %% changed "
+                      "nothing\n"), with_commas(flow->events).text,
+               flow->events == 1 ? _("event") : _("events"),
                percent(flow->events, summary->stats->events),
                rate(summary, flow->events).text,
                percent(flow->same, flow->events));
     write_gap(summary, flow, out);
     if (flow->storms) {
-        out_printf(out, "     storms %s x, longest %s, peak %s in 10 ms\n",
+        out_printf(out, _("     storms %s x, longest %s, peak %s in 10 ms\n"),
                    with_commas(flow->storms).text,
                    duration(flow->storm_longest * STATS_WINDOW_NS).text,
                    with_commas(flow->peak).text);
@@ -191,12 +192,12 @@ static void write_callers_of(const Summary *summary, uint32_t index, Out *out)
     size_t i;
 
     for (i = 0; i < n && i < CALLERS_OF_LINE; i++) {
-        out_printf(out, "     by %s: ", with_commas(pair[i].events).text);
+        out_printf(out, _("     by %s: "), with_commas(pair[i].events).text);
         out_safe(out, summary->stats->callers[pair[i].caller].name);
         out_char(out, '\n');
     }
     if (n > i) {
-        out_printf(out, "     by %zu more\n", n - i);
+        out_printf(out, _("     by %zu more\n"), n - i);
     }
 }
 
@@ -223,24 +224,24 @@ static void write_line(const Summary *summary, size_t rank, uint32_t index,
     write_title(out, rank, line->device
                 ? device_label(&info, label, sizeof(label)) : line->path);
     if (line->device) {
-        write_fact(out, "path", line->path);
+        write_fact(out, _("path"), line->path);
     }
     if (line->kind == IRQLOG_MSI) {
-        out_printf(out, "     msi, vector %d", line->n);
+        out_printf(out, _("     msi, vector %d"), line->n);
     } else {
         out_printf(out, "     %s, n=%d", irqlog_kind_name(line->kind),
                    line->n);
     }
     if (line->irq) {
-        out_printf(out, ", irq=0x%" PRIx64, line->irq);
+        out_printf(out, _(", irq=0x%" PRIx64), line->irq);
     }
     out_char(out, '\n');
     if (line->requester && strcmp(line->requester, line->path)) {
-        write_fact(out, "from", line->requester);
+        write_fact(out, _("from"), line->requester);
     }
-    write_fact(out, "driven by", line->driven_by);
-    write_fact(out, "owner", line->owner);
-    write_fact(out, "handler", line->handler);
+    write_fact(out, _("driven by"), line->driven_by);
+    write_fact(out, _("owner"), line->owner);
+    write_fact(out, _("handler"), line->handler);
     write_flow(summary, &line->flow, out);
     write_callers_of(summary, index, out);
 }
@@ -297,15 +298,15 @@ static void write_raised(const Summary *summary, size_t rank, uint32_t index,
 
     out_printf(out, "%3zu. ", rank);
     write_label(line, out);
-    out_printf(out, "\n     for %s, since +%s",
+    out_printf(out, _("\n     for %s, since +%s"),
                age(summary, course->since_ns).text,
                offset(summary, course->since_ns).text);
     if (course->raised_again) {
-        out_printf(out, "; raised again without a lower %s x",
+        out_printf(out, _("; raised again without a lower %s x"),
                    with_commas(course->raised_again).text);
     }
     if (!course->lowers) {
-        out_text(out, "; never lowered");
+        out_text(out, _("; never lowered"));
     }
     out_char(out, '\n');
 }
@@ -317,8 +318,8 @@ static void write_silent(const Summary *summary, size_t rank, uint32_t index,
 
     out_printf(out, "%3zu. ", rank);
     write_label(line, out);
-    out_printf(out, "\n     vector %d (0x%02x): the last of %s, %s before the "
-               "end\n", line->n, (unsigned)line->n,
+    out_printf(out, _("\n     vector %d (0x%02x): the last of %s, %s before "
+                      "the end\n"), line->n, (unsigned)line->n,
                with_commas(line->flow.events).text,
                age(summary, line->course.last_ns).text);
 }
@@ -328,7 +329,7 @@ static void write_thread(const Summary *summary, size_t rank, uint32_t index,
 {
     const ThreadStats *thread = &summary->stats->threads[index];
 
-    out_printf(out, "%3zu. tid=%" PRIu32, rank, thread->tid);
+    out_printf(out, _("%3zu. tid=%" PRIu32), rank, thread->tid);
     if (thread->label) {
         out_text(out, " (");
         out_safe(out, thread->label);
@@ -336,7 +337,7 @@ static void write_thread(const Summary *summary, size_t rank, uint32_t index,
     }
     out_printf(out, ": %s %s (%.1f %%)\n",
                with_commas(thread->events).text,
-               thread->events == 1 ? "event" : "events",
+               thread->events == 1 ? _("event") : _("events"),
                percent(thread->events, summary->stats->events));
 }
 
@@ -370,17 +371,17 @@ void summary_write_text(const Summary *summary, Out *out)
     const Stats *stats = summary->stats;
 
     write_totals(summary, out);
-    write_heading(out, "Busiest lines", summary->n_lines, stats->n_lines);
+    write_heading(out, _("Busiest lines"), summary->n_lines, stats->n_lines);
     write_list(summary, out, summary->lines, summary->n_lines, write_line);
-    write_chosen(summary, out, "Still raised where the log ends",
+    write_chosen(summary, out, _("Still raised where the log ends"),
                  summary->raised, summary->n_raised, write_raised);
-    write_chosen(summary, out, "Messages, the longest silent first",
+    write_chosen(summary, out, _("Messages, the longest silent first"),
                  summary->silent, summary->n_silent, write_silent);
-    write_heading(out, "Who raised them", summary->n_callers,
+    write_heading(out, _("Who raised them"), summary->n_callers,
                   stats->n_callers);
     write_list(summary, out, summary->callers, summary->n_callers,
                write_caller);
-    write_heading(out, "On which threads", summary->n_threads,
+    write_heading(out, _("On which threads"), summary->n_threads,
                   stats->n_threads);
     write_list(summary, out, summary->threads, summary->n_threads,
                write_thread);

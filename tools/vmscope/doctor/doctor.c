@@ -91,7 +91,7 @@ static void print_text(const Doctor *doctor, Out *out)
     }
     findings_print_counts(&doctor->findings, out);
     if (!verbose) {
-        out_text(out, "-v shows what is in order, and the evidence\n");
+        out_text(out, _("-v shows what is in order, and the evidence\n"));
     }
 }
 
@@ -135,8 +135,8 @@ static void examine(Doctor *doctor)
     doctor_check_irq(doctor);
     if (!qmp_alive(doctor->qmp)) {
         findings_add(&doctor->findings, GRADE_FAIL, "socket",
-                     "What is above is what was seen until then.",
-                     "the connection was lost on the way");
+                     N_("What is above is what was seen until then."),
+                     _("the connection was lost on the way"));
     }
 }
 
@@ -166,8 +166,8 @@ static int cannot_connect(Doctor *doctor, const Err *err)
         return EXIT_WRONG_USAGE;
     }
     findings_add(&doctor->findings, GRADE_FAIL, "socket",
-                 "vmscope ps lists the QEMUs of this host, and how to reach "
-                 "each.", "%s", err->text);
+                 N_("vmscope ps lists the QEMUs of this host, and how to "
+                    "reach each."), "%s", err->text);
     print(doctor);
     return EXIT_FAILED;
 }

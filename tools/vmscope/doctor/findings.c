@@ -6,6 +6,7 @@
 #include "doctor/findings.h"
 
 #include "common/map.h"
+#include "common/translate.h"
 #include "shared/display.h"
 
 #include <stdarg.h>
@@ -64,27 +65,36 @@ void findings_release(Findings *findings)
     memset(findings, 0, sizeof(*findings));
 }
 
+/* Bytes of the character at @text. */
+static size_t character_length(const char *text)
+{
+    size_t len = *text != '\0';
+
+    while (((unsigned char)text[len] & 0xc0) == 0x80) {
+        len++;
+    }
+    return len;
+}
+
 /* Bytes of @text that go on a line of TEXT_WIDTH: up to a blank, if any. */
 static size_t line_length(const char *text)
 {
-    size_t fits = 0;
-    size_t i;
+    char one[TEXT_MAX];
+    size_t blank = 0;
+    size_t used = 0;
+    unsigned columns = 0;
+    size_t len;
 
-    if (strlen(text) <= TEXT_WIDTH) {
-        return strlen(text);
-    }
-    for (i = 0; i <= TEXT_WIDTH; i++) {
-        if (text[i] == ' ') {
-            fits = i;
+    while ((len = character_length(text + used))) {
+        snprintf(one, sizeof(one), "%.*s", (int)len, text + used);
+        columns += display_width(one);
+        blank = *one == ' ' ? used : blank;
+        if (columns > TEXT_WIDTH) {
+            return blank ? blank : used ? used : len;
         }
+        used += len;
     }
-    if (fits) {
-        return fits;
-    }
-    for (i = TEXT_WIDTH; i > 1 && ((unsigned char)text[i] & 0xc0) == 0x80;
-         i--) {
-    }
-    return i;
+    return used;
 }
 
 /* Text in lines, the first of which begins where the cursor is. */
@@ -116,7 +126,7 @@ static void print_finding(const Finding *finding, Out *out, bool colour)
     print_wrapped(out, finding->text);
     if (finding->advice) {
         out_printf(out, "%*s", TEXT_COLUMN, "");
-        print_wrapped(out, finding->advice);
+        print_wrapped(out, _(finding->advice));
     }
 }
 
@@ -150,7 +160,7 @@ static void write_finding(const Finding *finding, JsonOut *json)
     jsonout_text(json, "check", finding->check);
     jsonout_text(json, "text", finding->text);
     if (finding->advice) {
-        jsonout_text(json, "advice", finding->advice);
+        jsonout_text(json, "advice", _(finding->advice));
     }
     jsonout_end(json, '}');
 }

@@ -7,6 +7,8 @@
  */
 #include "doctor/doctor.h"
 
+#include "common/translate.h"
+
 #include <inttypes.h>
 
 static void check_text(Doctor *doctor, const json_t *status)
@@ -16,15 +18,15 @@ static void check_text(Doctor *doctor, const json_t *status)
 
     if (error) {
         findings_add(&doctor->findings, GRADE_WARN, "irq-log",
-                     "Free some space, or turn the log off and on with "
-                     "another log-file.", "text cannot be written: %s",
+                     N_("Free some space, or turn the log off and on with "
+                        "another log-file."), _("text cannot be written: %s"),
                      error);
     }
     if (lost) {
         findings_add(&doctor->findings, GRADE_WARN, "irq-log",
-                     "The disk does not keep up: use a ring-file, or "
-                     "changes-only.", "%" PRIu64 " interrupts are missing in "
-                     "the text", lost);
+                     N_("The disk does not keep up: use a ring-file, or "
+                        "changes-only."),
+                     _("%" PRIu64 " interrupts are missing in the text"), lost);
     }
 }
 
@@ -34,8 +36,8 @@ static void check_ring(Doctor *doctor, const json_t *status)
     uint64_t overwritten = qmp_uint(status, "overwritten", 0);
 
     findings_add(&doctor->findings, GRADE_OK, "irq-log", NULL,
-                 "on: %" PRIu64 " interrupts of %" PRIu64 " lines recorded, "
-                 "%" PRIu64 " of them overwritten in a ring of %" PRIu64,
+                 _("on: %" PRIu64 " interrupts of %" PRIu64 " lines recorded, "
+                   "%" PRIu64 " of them overwritten in a ring of %" PRIu64),
                  recorded, qmp_uint(status, "lines", 0), overwritten,
                  qmp_uint(status, "entries", 0));
     doctor_check_ring_lost(doctor, "irq-log", status);
@@ -47,9 +49,10 @@ static void check_lines(Doctor *doctor, const json_t *status)
 
     if (refused) {
         findings_add(&doctor->findings, GRADE_WARN, "irq-log",
-                     "Turn the log off and on again: the tables begin empty.",
-                     "%" PRIu64 " lines had no room in the tables and are "
-                     "\"(unknown)\"", refused);
+                     N_("Turn the log off and on again: the tables begin "
+                        "empty."),
+                     _("%" PRIu64 " lines had no room in the tables and are "
+                       "\"(unknown)\""), refused);
     }
 }
 
@@ -57,9 +60,9 @@ static void check_symbols(Doctor *doctor, const json_t *status)
 {
     if (!*qmp_text(status, "build-id", "")) {
         findings_add(&doctor->findings, GRADE_NOTE, "irq-log",
-                     "Nothing can check that symbols belong to this very "
-                     "program: link it with --build-id.",
-                     "the QEMU program has no build-id");
+                     N_("Nothing can check that symbols belong to this very "
+                        "program: link it with --build-id."),
+                     _("the QEMU program has no build-id"));
     }
 }
 
@@ -70,9 +73,9 @@ void doctor_check_ring_lost(Doctor *doctor, const char *area,
 
     if (why) {
         findings_add(&doctor->findings, GRADE_WARN, area,
-                     "Turn the trace off and on again, with a ring-file on a "
-                     "tmpfs that nobody else writes to.",
-                     "the ring goes on in memory: %s", why);
+                     N_("Turn the trace off and on again, with a ring-file on "
+                        "a tmpfs that nobody else writes to."),
+                     _("the ring goes on in memory: %s"), why);
     }
 }
 
@@ -87,15 +90,15 @@ void doctor_check_irq(Doctor *doctor)
     status = doctor_ask(doctor, "query-irq-log-status", NULL, &err);
     if (!status) {
         findings_add(&doctor->findings, GRADE_FAIL, "irq-log",
-                     "Try again; if it stays so, please report it with "
-                     "--bundle.", "%s", err.text);
+                     N_("Try again; if it stays so, please report it with "
+                        "--bundle."), "%s", err.text);
         return;
     }
     if (tracing_is_on(status, TRACING_IRQ)) {
         check_ring(doctor, status);
     } else {
         findings_add(&doctor->findings, GRADE_OK, "irq-log", NULL,
-                     "off; vmscope irq or irq-log-set turns it on");
+                     _("off; vmscope irq or irq-log-set turns it on"));
     }
     check_lines(doctor, status);
     check_text(doctor, status);

@@ -6,6 +6,7 @@
  */
 #include "doctor/doctor.h"
 
+#include "common/translate.h"
 #include "source/bypass.h"
 #include "source/qmp-wait.h"
 
@@ -15,12 +16,12 @@
 #include <time.h>
 
 static const char not_built[] =
-    "Start a QEMU that 'make qemu' built: its program is "
-    "build/qemu-system-x86_64.";
+    N_("Start a QEMU that 'make qemu' built: its program is "
+       "build/qemu-system-x86_64.");
 
 static const char another_client[] =
-    "A monitor serves one client at a time: give QEMU a second -qmp, or end "
-    "the other program.";
+    N_("A monitor serves one client at a time: give QEMU a second -qmp, or "
+       "end the other program.");
 
 static void check_version(Doctor *doctor)
 {
@@ -59,13 +60,13 @@ static bool has_all(Doctor *doctor, const json_t *commands,
     for (; *names; names++) {
         if (!has_command(commands, *names)) {
             findings_add(&doctor->findings, GRADE_FAIL, "commands",
-                         not_built, "this QEMU has no command %s", *names);
+                         not_built, _("this QEMU has no command %s"), *names);
             all = false;
         }
     }
     if (all) {
         findings_add(&doctor->findings, GRADE_OK, "commands", NULL,
-                     "%s: all commands are there", what);
+                     _("%s: all commands are there"), what);
     }
     return all;
 }
@@ -76,14 +77,14 @@ static void check_attach(Doctor *doctor)
     const ConnectOptions *connect = &doctor->opt.connect;
 
     doctor->has_sched = true;
-    findings_add(&doctor->findings, GRADE_OK, "attach", NULL, "%s: its "
-                 "process is looked at from outside", connect->pid
-                 ? "there is no monitor to ask" : connect->attach
-                 ? "as --attach says" : "this QEMU has no scheduler trace of "
-                 "its own");
+    findings_add(&doctor->findings, GRADE_OK, "attach", NULL,
+                 _("%s: its process is looked at from outside"),
+                 connect->pid ? _("there is no monitor to ask")
+                 : connect->attach ? _("as --attach says")
+                 : _("this QEMU has no scheduler trace of its own"));
     findings_add(&doctor->findings, GRADE_NOTE, "irq-log",
-                 not_built, "interrupts are seen only by a QEMU that was "
-                 "built with vmscope");
+                 not_built, _("interrupts are seen only by a QEMU that was "
+                              "built with vmscope"));
 }
 
 static void check_commands(Doctor *doctor)
@@ -114,8 +115,8 @@ static void check_commands(Doctor *doctor)
         return;
     }
     doctor->has_sched = has_all(doctor, commands, sched,
-                                "Windows scheduler trace");
-    doctor->has_irq = has_all(doctor, commands, irq, "IRQ log");
+                                _("Windows scheduler trace"));
+    doctor->has_irq = has_all(doctor, commands, irq, _("IRQ log"));
     json_decref(commands);
 }
 
@@ -127,11 +128,12 @@ static void check_running(Doctor *doctor)
 
     if (answer && !qmp_bool(answer, "running", true)) {
         findings_add(&doctor->findings, GRADE_WARN, "machine",
-                     "Nothing switches while it stands still: let it go on "
-                     "with cont.", "the machine does not run: %s", status);
+                     N_("Nothing switches while it stands still: let it go on "
+                        "with cont."),
+                     _("the machine does not run: %s"), status);
     } else if (answer) {
         findings_add(&doctor->findings, GRADE_OK, "machine", NULL,
-                     "the machine is %s", status);
+                     _("the machine is %s"), status);
     }
 }
 
@@ -150,9 +152,9 @@ static void check_accelerator(Doctor *doctor)
         findings_add(&doctor->findings, GRADE_OK, "accel", NULL, "KVM");
     } else {
         findings_add(&doctor->findings, GRADE_NOTE, "accel",
-                     "The guest runs slowly, and its times are not those of "
-                     "a real machine. -accel kvm needs /dev/kvm.",
-                     "no KVM: vCPUs are only sampled by polling");
+                     N_("The guest runs slowly, and its times are not those "
+                        "of a real machine. -accel kvm needs /dev/kvm."),
+                     _("no KVM: vCPUs are only sampled by polling"));
     }
 }
 
@@ -163,14 +165,14 @@ static void check_bypass(Doctor *doctor)
     unsigned i;
 
     if (doctor->kvm && doctor->has_irq) {
-        bypass_find(doctor->qmp, &bypass);
+        bypass_find(doctor->qmp, true, &bypass);
     }
     doctor->kernel_irqchip = bypass.kernel_irqchip;
     for (i = 0; i < bypass.n; i++) {
         findings_add(&doctor->findings, GRADE_NOTE, "bypass",
-                     bypass.advice[i], "past the IRQ log: %s%s",
+                     bypass.advice[i], _("past the IRQ log: %s%s"),
                      bypass.text[i],
-                     bypass.more && i + 1 == bypass.n ? ", and more" : "");
+                     bypass.more && i + 1 == bypass.n ? _(", and more") : "");
     }
 }
 
@@ -186,11 +188,11 @@ static void check_cpus(Doctor *doctor)
                      another_client, "%s", err.text);
     } else if (strcmp(target, "x86_64")) {
         findings_add(&doctor->findings, GRADE_FAIL, "cpus",
-                     "Windows threads are seen in x86_64 guests only.",
-                     "%zu vCPUs of %s", json_array_size(cpus), target);
+                     N_("Windows threads are seen in x86_64 guests only."),
+                     _("%zu vCPUs of %s"), json_array_size(cpus), target);
     } else {
         findings_add(&doctor->findings, GRADE_OK, "cpus", NULL,
-                     "%zu vCPUs, %s", json_array_size(cpus), target);
+                     _("%zu vCPUs, %s"), json_array_size(cpus), target);
     }
 }
 
@@ -217,9 +219,9 @@ static void check_host(Doctor *doctor)
 {
     if (doctor->opt.connect.qmp && is_nested()) {
         findings_add(&doctor->findings, GRADE_NOTE, "host",
-                     "Exits cost more here, data breakpoints of exact mode "
-                     "may never fire, and times vary more.",
-                     "this host is a virtual machine itself");
+                     N_("Exits cost more here, data breakpoints of exact mode "
+                        "may never fire, and times vary more."),
+                     _("this host is a virtual machine itself"));
     }
 }
 
@@ -234,9 +236,10 @@ static void note_name(Doctor *doctor)
 
 void doctor_check_qemu(Doctor *doctor)
 {
-    findings_add(&doctor->findings, GRADE_OK, "socket", NULL, "%s %s",
-                 qmp_place(doctor->qmp), qmp_has_monitor(doctor->qmp)
-                 ? "answers" : "is there");
+    findings_add(&doctor->findings, GRADE_OK, "socket", NULL,
+                 qmp_has_monitor(doctor->qmp) ? _("%s answers")
+                                              : _("%s is there"),
+                 qmp_place(doctor->qmp));
     if (qmp_has_monitor(doctor->qmp)) {
         check_version(doctor);
     }

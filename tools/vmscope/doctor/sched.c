@@ -6,6 +6,7 @@
 #include "doctor/doctor.h"
 
 #include "common/stop.h"
+#include "common/translate.h"
 #include "source/qmp-wait.h"
 
 #include <inttypes.h>
@@ -53,8 +54,8 @@ static const json_t *wait_for_state(Doctor *doctor, Err *err)
 /* State. */
 
 static const char no_windows[] =
-    "Is it a 64-bit Windows, and past its boot loader? Under a debugger or "
-    "with memory encryption nothing can be seen.";
+    N_("Is it a 64-bit Windows, and past its boot loader? Under a debugger or "
+       "with memory encryption nothing can be seen.");
 
 static void check_state(Doctor *doctor, const json_t *status)
 {
@@ -64,14 +65,14 @@ static void check_state(Doctor *doctor, const json_t *status)
         const char *advice;
     } known[] = {
         { "active", GRADE_OK, NULL },
-        { "degraded", GRADE_WARN, "Results are usable, with less than was "
-                                  "asked for." },
+        { "degraded", GRADE_WARN,
+ N_("Results are usable, with less than was asked for.") },
         { "waiting", GRADE_WARN, no_windows },
-        { "detecting", GRADE_WARN, "Try a longer --wait; if it stays so, "
-                                   "please report it with --bundle." },
-        { "unsupported", GRADE_FAIL, "This guest cannot be traced." },
-        { "disabled", GRADE_NOTE, "Without --no-enable it is turned on for "
-                                  "a moment to see whether it works." },
+        { "detecting", GRADE_WARN,
+ N_("Try a longer --wait; if it stays so, please report it with --bundle.") },
+        { "unsupported", GRADE_FAIL, N_("This guest cannot be traced.") },
+        { "disabled", GRADE_NOTE, N_("Without --no-enable it is turned on for "
+                                     "a moment to see whether it works.") },
     };
     const char *state = qmp_text(status, "state", "?");
     const char *reason = qmp_text(status, "reason", "");
@@ -86,8 +87,8 @@ static void check_state(Doctor *doctor, const json_t *status)
         }
     }
     findings_add(&doctor->findings, GRADE_WARN, "trace",
-                 "A newer QEMU than this vmscope?", "state '%s', which is "
-                 "not known here", state);
+                 N_("A newer QEMU than this vmscope?"),
+                 _("state '%s', which is not known here"), state);
 }
 
 /* What exact mode said, if it was tried. */
@@ -98,11 +99,12 @@ static void check_exact(Doctor *doctor, const json_t *status)
     }
     if (qmp_bool(status, "exact", false)) {
         findings_add(&doctor->findings, GRADE_OK, "exact", NULL,
-                     "exact mode holds: no missed switch is known");
+                     _("exact mode holds: no missed switch is known"));
     } else {
         findings_add(&doctor->findings, GRADE_WARN, "exact",
-                     "Sampling goes on; switches between two samples are "
-                     "missed and counted.", "exact mode does not hold here");
+                     N_("Sampling goes on; switches between two samples are "
+                        "missed and counted."),
+                     _("exact mode does not hold here"));
     }
 }
 
@@ -112,24 +114,25 @@ static void check_poll(Doctor *doctor, const json_t *status)
 
     if (!hz) {
         findings_add(&doctor->findings, GRADE_NOTE, "poll",
-                     "A guest that seldom exits is hardly seen: set poll-hz, "
-                     "as vmscope top --hz 1000 does.",
-                     "polling is off: vCPUs are sampled only when they exit");
+                     N_("A guest that seldom exits is hardly seen: set "
+                        "poll-hz, as vmscope top --hz 1000 does."),
+                     _("polling is off: vCPUs are sampled only when they "
+                       "exit"));
     } else if (hz == OPTIONS_RATE_MAX) {
         findings_add(&doctor->findings, GRADE_OK, "poll", NULL,
-                     "dense polling is %s, yielded %" PRIu64 " times; runs "
-                     "shorter than %.3g us may be missed",
+                     _("dense polling is %s, yielded %" PRIu64 " times; runs "
+                       "shorter than %.3g us may be missed"),
                      qmp_text(status, "dense", "not known"),
                      qmp_uint(status, "dense-yields", 0),
                      (double)qmp_uint(status, "longest-gap-ns", 0) / 1e3);
     } else if (qmp_bool(status, "exact", false)) {
         findings_add(&doctor->findings, GRADE_OK, "poll", NULL,
-                     "%" PRIu64 " samples per second of each vCPU verify "
-                     "exact mode", hz);
+                     _("%" PRIu64 " samples per second of each vCPU verify "
+                       "exact mode"), hz);
     } else {
         findings_add(&doctor->findings, GRADE_OK, "poll", NULL,
-                     "%" PRIu64 " samples per second of each vCPU: runs "
-                     "shorter than %.3g ms may be missed", hz,
+                     _("%" PRIu64 " samples per second of each vCPU: runs "
+                       "shorter than %.3g ms may be missed"), hz,
                      1000 / (double)hz);
     }
 }
@@ -145,13 +148,13 @@ static void check_attached(Doctor *doctor, const json_t *status)
         return;
     }
     findings_add(&doctor->findings, GRADE_OK, "memory", NULL,
-                 "%" PRIu64 " MiB of guest memory, %s", ram >> 20,
-                 mapped ? "mapped, as it is shared"
-                        : "read by process_vm_readv()");
+                 _("%" PRIu64 " MiB of guest memory, %s"), ram >> 20,
+                 mapped ? _("mapped, as it is shared")
+                        : _("read by process_vm_readv()"));
     if (qmp_bool(attached, "monitor", false)) {
         findings_add(&doctor->findings, GRADE_OK, "asked", NULL,
-                     "QEMU was asked %" PRIu64 " times for registers and %"
-                     PRIu64 " times where memory lies",
+                     _("QEMU was asked %" PRIu64 " times for registers and %"
+                       PRIu64 " times where memory lies"),
                      qmp_uint(attached, "register-queries", 0),
                      qmp_uint(attached, "layout-queries", 0));
     }
@@ -168,19 +171,19 @@ static void check_kernel(Doctor *doctor, const json_t *status)
         return;
     }
     findings_add(&doctor->findings, GRADE_OK, "kernel", NULL,
-                 "Windows %s build %" PRIu64 ", kernel at 0x%" PRIx64
-                 ", file %08" PRIx64 "-%" PRIx64 " %s",
+                 _("Windows %s build %" PRIu64 ", kernel at 0x%" PRIx64 ", "
+                   "file %08" PRIx64 "-%" PRIx64 " %s"),
                  qmp_text(status, "windows-version", "?"), build,
                  qmp_uint(status, "kernel-base", 0),
                  qmp_uint(file, "timestamp", 0), qmp_uint(file, "size", 0),
                  qmp_text(file, "version", ""));
     if (file && !qmp_bool(file, "exact", false)) {
         findings_add(&doctor->findings, GRADE_NOTE, "kernel",
-                     "Offsets come from the kernel's code, its debugger "
-                     "block and live memory: see the table of -v.",
-                     qmp_has(file, "version") ? "no table has the layout of "
-                     "this kernel file" : "this kernel file is not among "
-                     "those known");
+                     N_("Offsets come from the kernel's code, its debugger "
+                        "block and live memory: see the table of -v."),
+                     qmp_has(file, "version")
+                     ? _("no table has the layout of this kernel file")
+                     : _("this kernel file is not among those known"));
     }
 }
 
@@ -195,11 +198,11 @@ static void check_drivers(Doctor *doctor)
 
     if (reason) {
         findings_add(&doctor->findings, GRADE_NOTE, "drivers",
-                     "Where drivers are named, some may be missing.",
-                     "%s; %zu were read", reason, n);
+                     N_("Where drivers are named, some may be missing."),
+                     _("%s; %zu were read"), reason, n);
     } else if (answer) {
         findings_add(&doctor->findings, GRADE_OK, "drivers", NULL,
-                     "%zu are loaded, the kernel among them", n);
+                     _("%zu are loaded, the kernel among them"), n);
     }
     json_decref(answer);
 }
@@ -213,10 +216,10 @@ static void check_detection(Doctor *doctor, const json_t *status)
         return;
     }
     findings_add(&doctor->findings, GRADE_OK, "detection", NULL,
-                 "took %.1f ms and %" PRIu64 " reads; debugger block %s, "
-                 "%" PRIu64 " functions understood, %" PRIu64 " threads and "
-                 "%" PRIu64 " processes examined, vCPUs paused for at most "
-                 "%.1f us", (double)qmp_uint(found, "last-ns", 0) / 1e6,
+                 _("took %.1f ms and %" PRIu64 " reads; debugger block %s, %"
+                   PRIu64 " functions understood, %" PRIu64 " threads and %"
+                   PRIu64 " processes examined, vCPUs paused for at most %.1f "
+                   "us"), (double)qmp_uint(found, "last-ns", 0) / 1e6,
                  qmp_uint(found, "reads", 0), kdbg,
                  qmp_uint(found, "accessors", 0),
                  qmp_uint(found, "threads", 0),
@@ -224,9 +227,9 @@ static void check_detection(Doctor *doctor, const json_t *status)
                  (double)qmp_uint(found, "longest-vcpu-ns", 0) / 1e3);
     if (qmp_uint(found, "kernels", 0) > 1) {
         findings_add(&doctor->findings, GRADE_NOTE, "detection",
-                     "Counts are of the newest kernel; nothing to do.",
-                     "%" PRIu64 " kernels were found since the trace was "
-                     "turned on: the guest has rebooted",
+                     N_("Counts are of the newest kernel; nothing to do."),
+                     _("%" PRIu64 " kernels were found since the trace was "
+                       "turned on: the guest has rebooted"),
                      qmp_uint(found, "kernels", 0));
     }
 }
@@ -255,10 +258,13 @@ static void check_offset(Doctor *doctor, const json_t *offset)
     findings_add(&doctor->findings, !used && is_essential(name) ? GRADE_FAIL
                  : !strcmp(standing, "refuted") || used ? GRADE_WARN
                  : GRADE_NOTE, "offset", used
-                 ? "Shares and names may be wrong: please report it with "
-                   "--bundle." : "What it would show is left out; doctor -v "
-                   "has the evidence.", "%s is %s, and %sused%s%s", name,
-                 standing, used ? "" : "not ", *doubt ? ": " : "", doubt);
+                 ? N_("Shares and names may be wrong: please report it with "
+                      "--bundle.")
+                 : N_("What it would show is left out; doctor -v has the "
+                      "evidence."),
+                 used ? _("%s is %s, and used%s%s")
+                      : _("%s is %s, and not used%s%s"),
+                 name, standing, *doubt ? ": " : "", doubt);
 }
 
 static void check_offsets(Doctor *doctor, const json_t *status)
@@ -273,7 +279,7 @@ static void check_offsets(Doctor *doctor, const json_t *status)
     }
     if (n) {
         findings_add(&doctor->findings, GRADE_OK, "offsets", NULL,
-                     "%zu of %zu are known; -v shows the evidence", good,
+                     _("%zu of %zu are known; -v shows the evidence"), good,
                      n);
     }
     for (i = 0; i < n; i++) {
@@ -319,35 +325,36 @@ static void check_sight(Doctor *doctor, const Sums *sums)
 {
     if (sums->parked) {
         findings_add(&doctor->findings, GRADE_OK, "vcpus", NULL,
-                     "%" PRIu64 " of %" PRIu64 " vCPUs were not started by "
-                     "the guest", sums->parked, sums->present);
+                     _("%" PRIu64 " of %" PRIu64 " vCPUs were not started by "
+                       "the guest"), sums->parked, sums->present);
     }
     if (sums->unknown) {
         findings_add(&doctor->findings, GRADE_WARN, "vcpus",
-                     "They are learnt when they next run kernel code; if it "
-                     "stays so, please report it with --bundle.",
-                     "%" PRIu64 " of %" PRIu64 " vCPUs cannot be looked at "
-                     "yet", sums->unknown, sums->present);
+                     N_("They are learnt when they next run kernel code; if "
+                        "it stays so, please report it with --bundle."),
+                     _("%" PRIu64 " of %" PRIu64 " vCPUs cannot be looked at "
+                       "yet"), sums->unknown, sums->present);
     }
     if (!sums->samples) {
         findings_add(&doctor->findings, GRADE_FAIL, "vcpus",
-                     "Please report it with --bundle.",
-                     "no vCPU has been looked at");
+                     N_("Please report it with --bundle."),
+                     _("no vCPU has been looked at"));
         return;
     }
     if (sums->faults || sums->implausible) {
         findings_add(&doctor->findings, GRADE_WARN, "vcpus",
-                     "A few are normal while a guest boots. Many: please "
-                     "report it with --bundle.", "of %" PRIu64 " looks, %"
-                     PRIu64 " found no memory and %" PRIu64 " what is no "
-                     "thread", sums->samples, sums->faults,
+                     N_("A few are normal while a guest boots. Many: please "
+                        "report it with --bundle."),
+                     _("of %" PRIu64 " looks, %" PRIu64 " found no memory and "
+                       "%" PRIu64 " what is no thread"),
+                     sums->samples, sums->faults,
                      sums->implausible);
     }
     if (doctor->kvm && !sums->exits) {
         findings_add(&doctor->findings, GRADE_NOTE, "vcpus",
-                     "A higher --hz sees more of its switches.",
-                     "the guest does not exit to QEMU: it is seen only by "
-                     "polling");
+                     N_("A higher --hz sees more of its switches."),
+                     _("the guest does not exit to QEMU: it is seen only by "
+                       "polling"));
     }
 }
 
@@ -358,19 +365,19 @@ static void check_missed(Doctor *doctor, const Sums *sums)
 
     if (sums->without_missed) {
         findings_add(&doctor->findings, GRADE_NOTE, "missed",
-                     "The guest's own counter of switches is not known yet: "
-                     "it is learnt by watching it, so leave the trace on for "
-                     "a while. Until then it is not known how many were not "
-                     "seen.",
-                     "missed switches are not counted");
+                     N_("The guest's own counter of switches is not known "
+                        "yet: it is learnt by watching it, so leave the trace "
+                        "on for a while. Until then it is not known how many "
+                        "were not seen."),
+                     _("missed switches are not counted"));
     } else if (percent > MANY_MISSED) {
         findings_add(&doctor->findings, GRADE_NOTE, "missed",
-                     "Shares of time stay right on average. A higher "
-                     "poll-hz, or exact mode, sees more of them.",
-                     "%.1f %% of the switches were not seen", percent);
+                     N_("Shares of time stay right on average. A higher "
+                        "poll-hz, or exact mode, sees more of them."),
+                     _("%.1f %% of the switches were not seen"), percent);
     } else {
         findings_add(&doctor->findings, GRADE_OK, "missed", NULL,
-                     "%.1f %% of the switches were not seen", percent);
+                     _("%.1f %% of the switches were not seen"), percent);
     }
 }
 
@@ -395,8 +402,8 @@ static void check_ring(Doctor *doctor, const json_t *status)
     uint64_t overwritten = qmp_uint(status, "overwritten", 0);
 
     findings_add(&doctor->findings, GRADE_OK, "ring", NULL,
-                 "%" PRIu64 " switches recorded, %" PRIu64 " of them "
-                 "overwritten in a ring of %" PRIu64, recorded, overwritten,
+                 _("%" PRIu64 " switches recorded, %" PRIu64 " of them "
+                   "overwritten in a ring of %" PRIu64), recorded, overwritten,
                  qmp_uint(status, "entries", 0));
     doctor_check_ring_lost(doctor, "ring", status);
 }
@@ -417,21 +424,23 @@ static void check_clock(Doctor *doctor, const json_t *status)
 
     if (!qmp_has(clock, "tsc")) {
         findings_add(&doctor->findings, GRADE_NOTE, "clock",
-                     "Times are read with clock_gettime(), which costs a "
-                     "little more.", "this host has no time stamp counter");
+                     N_("Times are read with clock_gettime(), which costs a "
+                        "little more."),
+                     _("this host has no time stamp counter"));
     }
     if (!doctor->opt.connect.qmp) {
         return;
     }
     if (distance(wait_now_ns(), theirs) > CLOCK_OFF_NS) {
         findings_add(&doctor->findings, GRADE_NOTE, "clock",
-                     "QEMU runs in another time namespace, or through a "
-                     "forwarded socket: do not compare its times with the "
-                     "clock here.", "its CLOCK_MONOTONIC is %.1f s off ours",
+                     N_("QEMU runs in another time namespace, or through a "
+                        "forwarded socket: do not compare its times with the "
+                        "clock here."),
+                     _("its CLOCK_MONOTONIC is %.1f s off ours"),
                      off);
     } else {
         findings_add(&doctor->findings, GRADE_OK, "clock", NULL,
-                     "its CLOCK_MONOTONIC is ours");
+                     _("its CLOCK_MONOTONIC is ours"));
     }
 }
 
@@ -454,8 +463,8 @@ static bool begin(Doctor *doctor, Err *err)
     if (tracing_is_on(status, TRACING_SCHED)) {
         if (doctor->opt.exact) {
             findings_add(&doctor->findings, GRADE_NOTE, "exact",
-                         "Turn the trace off first.", "not tried: the trace "
-                         "is on already");
+                         N_("Turn the trace off first."),
+                         _("not tried: the trace is on already"));
         }
         return true;
     }
@@ -501,7 +510,7 @@ void doctor_check_sched(Doctor *doctor)
                    json_pack("{s:i}", "max-entries", 200), &err);
     } else {
         findings_add(&doctor->findings, GRADE_FAIL, "trace",
-                     "Turn it on by hand to see more: windows-sched-trace-set "
-                     "in QMP.", "%s", err.text);
+                     N_("Turn it on by hand to see more: "
+                        "windows-sched-trace-set in QMP."), "%s", err.text);
     }
 }

@@ -8,6 +8,7 @@
  */
 #include "doctor/doctor.h"
 
+#include "common/translate.h"
 #include "source/attach/registers.h"
 #include "source/qmp-wait.h"
 
@@ -59,29 +60,29 @@ static const AttachCode *farthest(const StageLook *found)
 
 static const char *mode_name(const WinosCode *code)
 {
-    return code->long_mode ? "64-bit mode"
-           : !code->protected_mode ? "real mode"
-           : code->paging ? "32-bit mode with paging"
-           : "32-bit mode without paging";
+    return code->long_mode ? _("64-bit mode")
+           : !code->protected_mode ? _("real mode")
+           : code->paging ? _("32-bit mode with paging")
+           : _("32-bit mode without paging");
 }
 
 static const char *advice(WinosStage stage)
 {
     static const char *const words[WINOS_N_STAGES] = {
-        [WINOS_STAGE_FIRMWARE] = "If it stays there, nothing bootable was "
-                                 "found: check the disks and their boot "
-                                 "order.",
-        [WINOS_STAGE_LOADER] = "If it stays there, see the guest's screen: "
-                               "the boot loader waits or has failed.",
+        [WINOS_STAGE_FIRMWARE] = N_("If it stays there, nothing bootable was "
+                                    "found: check the disks and their boot "
+                                    "order."),
+        [WINOS_STAGE_LOADER] = N_("If it stays there, see the guest's screen: "
+                                  "the boot loader waits or has failed."),
         [WINOS_STAGE_FIRMWARE_OR_LOADER] =
-            "If it stays there, see the guest's screen: either nothing "
-            "bootable was found, or the boot loader waits.",
-        [WINOS_STAGE_KERNEL] = "A Windows that has just begun to start, or "
-                               "another operating system: try a longer "
-                               "--wait.",
-        [WINOS_STAGE_KERNEL_32] = "Only 64-bit Windows is traced.",
-        [WINOS_STAGE_USER] = "An operating system runs, and no 64-bit "
-                             "Windows was seen in it.",
+            N_("If it stays there, see the guest's screen: either nothing "
+               "bootable was found, or the boot loader waits."),
+        [WINOS_STAGE_KERNEL] = N_("A Windows that has just begun to start, or "
+                                  "another operating system: try a longer "
+                                  "--wait."),
+        [WINOS_STAGE_KERNEL_32] = N_("Only 64-bit Windows is traced."),
+        [WINOS_STAGE_USER] = N_("An operating system runs, and no 64-bit "
+                                "Windows was seen in it."),
     };
 
     return words[stage];
@@ -109,9 +110,10 @@ void doctor_check_stage(Doctor *doctor)
     }
     stage = winos_stage(&code->code);
     findings_add(&doctor->findings, GRADE_NOTE, "boot", advice(stage),
-                 "vCPU %u executes %s, at 0x%" PRIx64 " in %s%s", code->vcpu,
+                 _("vCPU %u executes %s, at 0x%" PRIx64 " in %s%s"),
+                 code->vcpu,
                  winos_stage_name(stage), code->code.address,
                  mode_name(&code->code),
-                 code->halted ? ", and is halted"
-                 : same == LOOKS ? ", and does not move" : "");
+                 code->halted ? _(", and is halted")
+                 : same == LOOKS ? _(", and does not move") : "");
 }

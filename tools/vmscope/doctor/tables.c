@@ -5,6 +5,7 @@
  */
 #include "doctor/doctor.h"
 
+#include "common/translate.h"
 #include "shared/display.h"
 
 #include <inttypes.h>
@@ -66,7 +67,7 @@ static void print_offset(Out *out, const json_t *offset)
     display_fit(line, sources, 30);
     out_printf(out, "%s\n", line);
     if (qmp_has(offset, "found")) {
-        out_printf(out, "    detection found 0x%" PRIx64 "\n",
+        out_printf(out, _("    detection found 0x%" PRIx64 "\n"),
                    qmp_uint(offset, "found", 0));
     }
     if (doubt) {
@@ -82,8 +83,8 @@ static void print_offsets(Out *out, const json_t *offsets)
     if (!json_array_size(offsets)) {
         return;
     }
-    out_printf(out, "\n%-29s %-7s %-11s %s\n", "OFFSET", "VALUE", "STANDING",
-               "SAID BY");
+    out_text(out, _("\nOFFSET                        VALUE   STANDING    "
+                    "SAID BY\n"));
     for (i = 0; i < json_array_size(offsets); i++) {
         print_offset(out, json_array_get(offsets, i));
     }
@@ -118,9 +119,8 @@ static void print_vcpus(Out *out, const json_t *vcpus)
     if (!json_array_size(vcpus)) {
         return;
     }
-    out_printf(out, "\n%4s %10s %10s %10s %8s %6s %6s %6s %10s\n", "VCPU",
-               "AT EXITS", "POLLED", "SWITCHES", "MISSED", "FAULTS", "ODD",
-               "TORN", "COST MS");
+    out_text(out, _("\nVCPU   AT EXITS     POLLED   SWITCHES   MISSED FAULTS "
+                    "   ODD   TORN    COST MS\n"));
     for (i = 0; i < json_array_size(vcpus); i++) {
         print_vcpu(out, json_array_get(vcpus, i));
     }

@@ -8,6 +8,8 @@
  */
 #include "doctor/doctor.h"
 
+#include "common/translate.h"
+#include "shared/vcpu-count.h"
 #include "shared/windows-name.h"
 
 #include <inttypes.h>
@@ -37,19 +39,19 @@ static void put_missed(const json_t *status, char *buf, size_t size)
         }
     }
     if (qmp_bool(status, "exact", false)) {
-        snprintf(rate, sizeof(rate), "in exact mode");
+        snprintf(rate, sizeof(rate), _("in exact mode"));
     } else if (hz == OPTIONS_RATE_MAX) {
-        snprintf(rate, sizeof(rate), "polling without a pause");
+        snprintf(rate, sizeof(rate), _("polling without a pause"));
     } else if (hz >= 1000) {
-        snprintf(rate, sizeof(rate), "at %.3g kHz", (double)hz / 1000);
+        snprintf(rate, sizeof(rate), _("at %.3g kHz"), (double)hz / 1000);
     } else {
-        snprintf(rate, sizeof(rate), "at %" PRIu64 " Hz", hz);
+        snprintf(rate, sizeof(rate), _("at %" PRIu64 " Hz"), hz);
     }
     if (counted && switches + missed) {
-        snprintf(buf, size, "%.0f %% of switches missed %s",
+        snprintf(buf, size, _("%.0f %% of switches missed %s"),
                  100 * (double)missed / (double)(switches + missed), rate);
     } else {
-        snprintf(buf, size, "missed switches not counted yet, %s", rate);
+        snprintf(buf, size, _("missed switches not counted yet, %s"), rate);
     }
 }
 
@@ -57,13 +59,13 @@ static void put_missed(const json_t *status, char *buf, size_t size)
 static void put_interrupts(const Doctor *doctor, char *buf, size_t size)
 {
     if (!doctor->has_irq) {
-        snprintf(buf, size, "not visible: this QEMU was not built with "
-                 "vmscope");
+        snprintf(buf, size, _("not visible: this QEMU was not built with "
+                              "vmscope"));
     } else if (doctor->kvm && doctor->kernel_irqchip) {
-        snprintf(buf, size, "wired yes, MSI yes (but not by irqfd), "
-                 "in-kernel timer not visible");
+        snprintf(buf, size, _("wired yes, MSI yes (but not by irqfd), "
+                              "in-kernel timer not visible"));
     } else {
-        snprintf(buf, size, "wired yes, MSI yes");
+        snprintf(buf, size, _("wired yes, MSI yes"));
     }
 }
 
@@ -102,24 +104,25 @@ void doctor_verdict(const Doctor *doctor, char *buf, size_t size)
     const Finding *boot = find_check(&doctor->findings, "boot");
     size_t n = json_array_size(cpus);
     char name[WINDOWS_NAME_MAX];
+    char vcpus[VCPU_COUNT_MAX];
     char missed[128];
 
     if (failed) {
-        snprintf(buf, size, "Not ready: %s", failed->text);
+        snprintf(buf, size, _("Not ready: %s"), failed->text);
     } else if (boot) {
-        snprintf(buf, size, "Not ready: no Windows kernel was found; %s",
+        snprintf(buf, size, _("Not ready: no Windows kernel was found; %s"),
                  boot->text);
     } else if (strcmp(state, "active") && strcmp(state, "degraded")) {
-        snprintf(buf, size, "Not ready: no Windows kernel was found (%s)",
-                 *state ? state : "the trace was not asked");
+        snprintf(buf, size, _("Not ready: no Windows kernel was found (%s)"),
+                 *state ? state : _("the trace was not asked"));
     } else {
         n = n ? n : json_array_size(json_object_get(status, "vcpus"));
         windows_name(qmp_uint(status, "windows-build", 0), name);
         put_missed(status, missed, sizeof(missed));
-        snprintf(buf, size, "%s: %s, %zu %s, %s",
+        snprintf(buf, size, "%s: %s, %s, %s",
                  first_of(&doctor->findings, GRADE_WARN)
-                 ? "Ready, with limits" : "Ready", name, n,
-                 n == 1 ? "vCPU" : "vCPUs", missed);
+                 ? _("Ready, with limits") : _("Ready"), name,
+                 vcpu_count(n, vcpus), missed);
     }
 }
 
@@ -134,7 +137,7 @@ void doctor_print_verdict(const Doctor *doctor, Out *out, bool colour)
     out_text(out, colour ? "\033[0m\n" : "\n");
     if (doctor->qmp && qmp_alive(doctor->qmp)) {
         put_interrupts(doctor, text, sizeof(text));
-        out_printf(out, "Interrupts: %s\n", text);
+        out_printf(out, _("Interrupts: %s\n"), text);
     }
     out_char(out, '\n');
 }

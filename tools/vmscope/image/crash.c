@@ -10,6 +10,7 @@
 #include "image/image.h"
 
 #include "base/le.h"
+#include "common/translate.h"
 #include "dump/bugcheck.h"
 #include "shared/display.h"
 
@@ -194,9 +195,9 @@ void image_say_file(const Image *image, Out *out)
     const Dump *dump = &image->file.dump;
     unsigned i;
 
-    out_printf(out, "input     %s\n", dump->what);
+    out_printf(out, _("input     %s\n"), dump->what);
     for (i = 0; i < dump->n_lacks; i++) {
-        out_printf(out, "not here  %s\n", dump->lacks[i]);
+        out_printf(out, _("not here  %s\n"), dump->lacks[i]);
     }
 }
 
@@ -209,10 +210,10 @@ static void say_time(const ImageCrash *crash, Out *out)
     if (!*text) {
         return;
     }
-    out_printf(out, "when      %s", text);
+    out_printf(out, _("when      %s"), text);
     if (seconds) {
-        out_printf(out, ", up %" PRIu64 "d %02" PRIu64 ":%02" PRIu64 ":%02"
-                   PRIu64, seconds / 86400, seconds / 3600 % 24,
+        out_printf(out, _(", up %" PRIu64 "d %02" PRIu64 ":%02" PRIu64 ":%02"
+                          PRIu64), seconds / 86400, seconds / 3600 % 24,
                    seconds / 60 % 60, seconds % 60);
     }
     out_char(out, '\n');
@@ -229,10 +230,10 @@ void image_say_crash(const Image *image, Out *out)
     if (!crash->there) {
         return;
     }
-    out_printf(out, "bug check 0x%" PRIx32 "%s%s", crash->code, name ? " " :
+    out_printf(out, _("bug check 0x%" PRIx32 "%s%s"), crash->code, name ? " " :
                "", name ? name : "");
     if (crash->cpu >= 0) {
-        out_printf(out, ", on vCPU %u", image->cpus[crash->cpu].vcpu);
+        out_printf(out, _(", on vCPU %u"), image->cpus[crash->cpu].vcpu);
     }
     out_char(out, '\n');
     for (i = 0; i < 4; i++) {
@@ -248,7 +249,7 @@ void image_say_crash(const Image *image, Out *out)
 
         image_place(image, w->rip, place);
         display_fit(shown, place, 64);
-        out_printf(out, "at        %s, RSP 0x%" PRIx64 "\n", shown, w->rsp);
+        out_printf(out, _("at        %s, RSP 0x%" PRIx64 "\n"), shown, w->rsp);
     }
 }
 

@@ -133,9 +133,9 @@ static bool look_as_it_may_lie(Image *image, const WinosOptions *options,
     if (image->file.guess) {
         size_t used = strlen(err->text);
 
-        snprintf(err->text + used, sizeof(err->text) - used, "; it was taken "
-                 "as raw memory: if it is, say where it lies with "
-                 "--below-4g or --registers");
+        snprintf(err->text + used, sizeof(err->text) - used,
+                 _("; it was taken as raw memory: if it is, say where it lies "
+                   "with --below-4g or --registers"));
     }
     return false;
 }

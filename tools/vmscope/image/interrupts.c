@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAME_COLUMNS = 30 };
+enum { NAME_COLUMNS = 30, KIND_COLUMNS = 7 };
 
 /* Both views go through this: an entry each, then what there is to say. */
 typedef struct InterruptView {
@@ -73,21 +73,23 @@ static void say_one(void *opaque, unsigned vcpu, const WinosInterrupt *one)
     Out *out = view->out;
     char place[IMAGE_PLACE_ROOM];
     char fitted[DISPLAY_ROOM(NAME_COLUMNS)];
+    char kind[DISPLAY_ROOM(KIND_COLUMNS)];
 
     image_place(view->image, one->routine, place);
     display_fit(fitted, place, NAME_COLUMNS);
-    out_printf(out, "%4u  0x%02x%s %4u %-7s ", vcpu, one->vector,
-               one->first ? " " : "+", one->irql,
-               one->by_message ? "message" : one->mode ? "latched" : "level");
+    display_pad(kind, one->by_message ? _("message")
+                : one->mode ? _("latched") : _("level"), KIND_COLUMNS);
+    out_printf(out, "%4u  0x%02x%s %4u %s ", vcpu, one->vector,
+               one->first ? " " : "+", one->irql, kind);
     if (!one->owner) {
         out_safe(out, place);
     } else {
-        out_printf(out, "%s for ", fitted);
+        out_printf(out, _("%s for "), fitted);
         out_safe(out, one->owner->name);
     }
     out_char(out, '\n');
     if (winos_list_end_name(one->end)) {
-        out_printf(out, "            the list of those that share it %s\n",
+        out_printf(out, _("            the list of those that share it %s\n"),
                    winos_list_end_name(one->end));
     }
 }
@@ -97,7 +99,7 @@ void image_say_interrupts(const Image *image, Out *out)
     TextView to = { .image = image, .out = out };
     InterruptView view = { .entry = say_one, .opaque = &to };
 
-    out_text(out, "\nvCPU VECTOR IRQL KIND    ROUTINE\n");
+    out_text(out, _("\nvCPU VECTOR IRQL KIND    ROUTINE\n"));
     look(image, &view);
     if (view.err.code) {
         out_safe(out, view.err.text);
@@ -131,8 +133,8 @@ static void json_begin_entry(JsonView *view, unsigned vcpu,
     jsonout_uint(view->json, "vector", one->vector);
     jsonout_bool(view->json, "shared", one->shared);
     if (end) {
-        snprintf(reason, sizeof(reason), "the list of those that share it %s",
-                 end);
+        snprintf(reason, sizeof(reason),
+                 _("the list of those that share it %s"), end);
         jsonout_text(view->json, "reason", reason);
     }
     jsonout_begin(view->json, "routines", '[');

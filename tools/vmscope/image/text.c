@@ -5,6 +5,7 @@
  */
 #include "image/image.h"
 
+#include "common/translate.h"
 #include "shared/display.h"
 #include "shared/names.h"
 #include "winos/command-line.h"
@@ -21,39 +22,41 @@ static void say_kernel(const Image *image, Out *out)
                                         r->kernel.image.size);
     unsigned build = image_kernel_build(image);
 
-    out_printf(out, "kernel    Windows %u.%u build %u at 0x%" PRIx64 "\n",
+    out_printf(out, _("kernel    Windows %u.%u build %u at 0x%" PRIx64 "\n"),
                r->kernel.major, r->kernel.minor, r->kernel.build,
                r->kernel.image.base);
     if (build && build != r->kernel.build) {
-        out_printf(out, "          its file is of build %u, as others "
-                   "between the two\n", build);
+        out_printf(out, _("          its file is of build %u, as others "
+                          "between the two\n"), build);
     }
     if (*image->crash.lab) {
-        out_printf(out, "lab       %s\n", image->crash.lab);
+        out_printf(out, _("lab       %s\n"), image->crash.lab);
     }
-    out_printf(out, "file      %08x-%x: ", r->kernel.image.timestamp,
+    out_printf(out, _("file      %08x-%x: "), r->kernel.image.timestamp,
                r->kernel.image.size);
     if (known) {
         out_printf(out, "%s\n", known->version);
     } else if (r->n_rows) {
-        out_printf(out, "not known; %s is %s\n", r->rows[0]->file_version,
-                   r->same_build ? "of the same build"
-                                 : "the nearest older one");
+        out_printf(out, _("not known; %s is %s\n"), r->rows[0]->file_version,
+                   r->same_build ? _("of the same build")
+                                 : _("the nearest older one"));
     } else {
-        out_text(out, "not known\n");
+        out_text(out, _("not known\n"));
     }
-    out_printf(out, "memory    CR3 0x%" PRIx64 ", %u levels of page tables"
-               "%s\n", r->kernel.space.cr3, r->kernel.space.levels,
-               r->kernel.kva_shadow ? ", KVA shadow" : "");
+    out_printf(out, _("memory    CR3 0x%" PRIx64 ", %u levels of page "
+                      "tables%s\n"),
+               r->kernel.space.cr3, r->kernel.space.levels,
+               r->kernel.kva_shadow ? _(", KVA shadow") : "");
     if (r->has_kdbg) {
-        out_printf(out, "evidence  %s KDBG at 0x%" PRIx64 ", %u functions "
-                   "understood\n", r->kdbg.encoded ? "encoded" : "plain",
+        out_printf(out, _("evidence  %s KDBG at 0x%" PRIx64 ", %u functions "
+                          "understood\n"),
+                   r->kdbg.encoded ? _("encoded") : _("plain"),
                    r->kdbg.address, r->n_accessors);
     } else {
-        out_printf(out, "evidence  no KDBG, %u functions understood\n",
+        out_printf(out, _("evidence  no KDBG, %u functions understood\n"),
                    r->n_accessors);
     }
-    out_printf(out, "took      %.1f ms, %" PRIu64 " reads\n",
+    out_printf(out, _("took      %.1f ms, %" PRIu64 " reads\n"),
                image->ns / 1e6, image->reads);
 }
 
@@ -103,8 +106,9 @@ static void say_place(const Image *image, const WinosCpu *cpu, Out *out)
     }
     image_place(image, dump->places[cpu->vcpu].rip, place);
     display_fit(shown, place, NAME_COLUMNS);
-    out_printf(out, "%28s%s at %s\n", "",
-               dump->regs[cpu->vcpu].cpl == 3 ? "user mode" : "kernel",
+    out_printf(out, "%28s", "");
+    out_printf(out, dump->regs[cpu->vcpu].cpl == 3 ? _("user mode at %s\n")
+                                                   : _("kernel at %s\n"),
                shown);
 }
 
@@ -113,20 +117,20 @@ static void say_cpus(const Image *image, Out *out)
     WinschedThread thread;
     unsigned i;
 
-    out_text(out, "\nVCPU  THREAD                   PID     TID  RAN\n");
+    out_text(out, _("\nVCPU  THREAD                   PID     TID  RAN\n"));
     for (i = 0; i < image->result.n_cpus; i++) {
         const WinosCpu *cpu = &image->cpus[i];
 
         out_printf(out, "%4u  ", cpu->vcpu);
         if (!image_read_running(image, cpu, &thread)) {
-            out_text(out, "cannot be read\n");
+            out_text(out, _("cannot be read\n"));
             continue;
         }
         out_printf(out, "0x%016" PRIx64, thread.thread);
         say_ids(&thread, out);
         out_text(out, "  ");
         if (thread.thread == cpu->idle_thread) {
-            out_text(out, "idle");
+            out_text(out, _("idle"));
         } else {
             say_name(&thread, out);
         }
@@ -134,7 +138,7 @@ static void say_cpus(const Image *image, Out *out)
         say_place(image, cpu, out);
     }
     if (image->result.n_cpus < image->file.dump.n_regs) {
-        out_printf(out, "      and %u more, of which no KPCR was found\n",
+        out_printf(out, _("      and %u more, of which no KPCR was found\n"),
                    image->file.dump.n_regs - image->result.n_cpus);
     }
 }
@@ -169,7 +173,7 @@ static void say_processes(const Image *image, const ImageView *view, Out *out)
     char name[WINSCHED_IMAGE_SIZE];
     size_t i;
 
-    out_text(out, "\nPROCESS                  PID  PARENT THREADS  IMAGE\n");
+    out_text(out, _("\nPROCESS                  PID  PARENT THREADS  IMAGE\n"));
     for (i = 0; i < image->n_processes; i++) {
         const ImageProcess *process = &image->processes[i];
         uint64_t pid = 0, parent = 0;
@@ -198,8 +202,8 @@ static void say_threads(const Image *image, Out *out)
     const char *state;
     size_t i;
 
-    out_text(out, "\nTHREAD                   PID     TID PRI STATE        "
-             "IMAGE           NAME\n");
+    out_text(out, _("\nTHREAD                   PID     TID PRI STATE        "
+                    "IMAGE           NAME\n"));
     for (i = 0; i < image->n_threads; i++) {
         if (!image_read_thread(image, image->threads[i], &t)) {
             continue;
@@ -224,7 +228,7 @@ static void say_drivers(const Image *image, Out *out)
     char name[DISPLAY_ROOM(NAME_COLUMNS)];
     unsigned i;
 
-    out_text(out, "\nDRIVER                   SIZE TIMESTAMP  NAME\n");
+    out_text(out, _("\nDRIVER                   SIZE TIMESTAMP  NAME\n"));
     for (i = 0; i < image->n_modules; i++) {
         const WinosModule *module = &image->modules[i];
 
@@ -233,7 +237,7 @@ static void say_drivers(const Image *image, Out *out)
                    module->size, module->timestamp, name);
     }
     if (end) {
-        out_printf(out, "the list of drivers %s\n", end);
+        out_printf(out, _("the list of drivers %s\n"), end);
     }
 }
 
@@ -271,8 +275,8 @@ static void say_offsets(const Image *image, Out *out)
 {
     unsigned f;
 
-    out_printf(out, "\n%-29s %-7s %-11s %s\n", "OFFSET", "VALUE", "STANDING",
-               "SAID BY");
+    out_text(out, _("\nOFFSET                        VALUE   STANDING    "
+                    "SAID BY\n"));
     for (f = 0; f < WINOS_N_FIELDS; f++) {
         say_offset(&image->result.layout.field[f], winos_field_name(f), out);
     }

@@ -12,6 +12,7 @@
 
 #include "base/le.h"
 #include "common/message.h"
+#include "common/translate.h"
 #include "shared/display.h"
 #include "shared/names.h"
 
@@ -225,8 +226,8 @@ static void say_crashed(const Triage *t, Out *out)
     if (!t->dump->triage.present) {
         return;
     }
-    out_text(out, "\nTHREAD                   PID     TID PRI STATE        "
-             "IMAGE, which crashed\n");
+    out_text(out, _("\nTHREAD                   PID     TID PRI STATE        "
+                    "IMAGE, which crashed\n"));
     out_printf(out, "0x%016" PRIx64, c->thread);
     if (c->has_ids) {
         out_printf(out, "%8" PRIu64 "%8" PRIu64, c->pid, c->tid);
@@ -248,20 +249,20 @@ static void say_cpus(const Triage *t, Out *out)
     unsigned i;
 
     if (t->n_cpus == 0 && t->number != UINT32_MAX) {
-        out_printf(out, "\nIt ran on CPU %u; what the other %u ran is not in "
-                   "it\n", t->number, t->dump->windows.n_cpus ?
+        out_printf(out, _("\nIt ran on CPU %u; what the other %u ran is not "
+                          "in it\n"), t->number, t->dump->windows.n_cpus ?
                    t->dump->windows.n_cpus - 1 : 0);
         return;
     }
     if (t->n_cpus) {
-        out_text(out, "\nCPU   THREAD\n");
+        out_text(out, _("\nCPU   THREAD\n"));
     }
     for (i = 0; i < t->n_cpus; i++) {
         const TriageCpu *cpu = &t->cpus[i];
 
         out_printf(out, "%4u  0x%016" PRIx64 "%s%s\n", i, cpu->thread,
-                   cpu->thread && cpu->thread == cpu->idle ? "  idle" : "",
-                   i == t->number ? "  crashed" : "");
+                   cpu->thread && cpu->thread == cpu->idle ? _("  idle") : "",
+                   i == t->number ? _("  crashed") : "");
     }
 }
 
@@ -270,7 +271,7 @@ static void say_drivers(const Triage *t, Out *out)
     char shown[DISPLAY_ROOM(NAME_COLUMNS)];
     unsigned i;
 
-    out_text(out, "\nDRIVER                   SIZE TIMESTAMP  NAME\n");
+    out_text(out, _("\nDRIVER                   SIZE TIMESTAMP  NAME\n"));
     for (i = 0; i < t->image->n_modules; i++) {
         const WinosModule *module = &t->image->modules[i];
 
@@ -285,15 +286,16 @@ static void say(const Triage *t, const ImageView *view, Out *out)
     const TableFile *known = table_file(t->timestamp, t->size);
 
     image_say_file(t->image, out);
-    out_printf(out, "kernel    Windows, file of build %u",
+    out_printf(out, _("kernel    Windows, file of build %u"),
                t->dump->windows.build);
     if (t->base) {
-        out_printf(out, ", at 0x%" PRIx64, t->base);
+        out_printf(out, _(", at 0x%" PRIx64), t->base);
     }
-    out_printf(out, "\nfile      %08x-%x: %s%s\n", t->timestamp, t->size,
-               known ? known->version : "not known", t->exact || !t->same_build ? "" :
-               "; what all of its build share is used");
-    out_printf(out, "drivers   %u loaded\n", t->image->n_modules);
+    out_printf(out, _("\nfile      %08x-%x: %s%s\n"), t->timestamp, t->size,
+               known ? known->version : _("not known"),
+               t->exact || !t->same_build ? "" :
+               _("; what all of its build share is used"));
+    out_printf(out, _("drivers   %u loaded\n"), t->image->n_modules);
     image_say_crash(t->image, out);
     say_crashed(t, out);
     say_cpus(t, out);

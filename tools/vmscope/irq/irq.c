@@ -425,7 +425,7 @@ static void tell_silence(Irq *irq)
         return;
     }
     irq->told_silence = true;
-    bypass_find(irq->qmp, &bypass);
+    bypass_find(irq->qmp, true, &bypass);
     message("no interrupt that is asked for in 2 s; %s go past the log on "
             "this machine%s", bypass.n ? _("these") : _("none are known to"),
             bypass.n ? ":" : "");

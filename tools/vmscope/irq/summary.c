@@ -6,6 +6,7 @@
 #include "irq/summary.h"
 
 #include "common/jsonout.h"
+#include "common/translate.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -79,8 +80,8 @@ static void print_lines(const IrqSummary *summary, uint64_t ns)
     char inner[IRQ_RATE_INNER];
     size_t i;
 
-    out_printf(summary->out, "%8s %9s %7s %-8s %s\n", "a second",
-               "events", "inside", "kind", "device");
+    out_text(summary->out,
+             _("a second    events  inside kind     device\n"));
     for (i = 0; i < list->n && i < summary->top; i++) {
         rate = &list->rates[i];
         out_printf(summary->out, "%8.0f %9" PRIu64 " %7s %-8s ",
@@ -102,8 +103,7 @@ static void print_callers(const IrqSummary *summary, uint64_t ns)
     const IrqRate *rate;
     size_t i;
 
-    out_printf(summary->out, "%8s %9s %s\n", "a second", "events",
-               "caller");
+    out_text(summary->out, _("a second    events caller\n"));
     for (i = 0; i < list->n && i < summary->top; i++) {
         rate = &list->rates[i];
         out_printf(summary->out, "%8.0f %9" PRIu64 " ",
@@ -127,7 +127,7 @@ static void print_courses(const IrqSummary *summary, uint64_t ns)
 
     list = irq_courses_raised(&summary->courses, &n);
     if (n) {
-        out_printf(summary->out, "%8s %9s still raised\n", "for", "again");
+        out_text(summary->out, _("     for     again still raised\n"));
     }
     for (i = 0; i < n && i < summary->top; i++) {
         const Course *course = &list[i]->course;
@@ -135,13 +135,13 @@ static void print_courses(const IrqSummary *summary, uint64_t ns)
         out_printf(summary->out, "%6.1f s %9" PRIu64 " ",
                    seconds(course->since_ns, now_ns), course->raised_again);
         out_safe(summary->out, list[i]->label);
-        out_text(summary->out, course->lowers ? "\n" : ", never lowered\n");
+        out_text(summary->out, course->lowers ? "\n" : _(", never lowered\n"));
     }
     free(list);
     list = irq_courses_silent(&summary->courses, summary->begin_ns, &n);
     if (n) {
-        out_printf(summary->out, "%8s %9s message that came before\n",
-                   "silent", "events");
+        out_text(summary->out,
+                 _("  silent    events message that came before\n"));
     }
     for (i = 0; i < n && i < summary->top; i++) {
         out_printf(summary->out, "%6.1f s %9" PRIu64 " ",
@@ -157,15 +157,15 @@ static void print_text(const IrqSummary *summary, uint64_t ns)
 {
     const IrqRates *rates = &summary->rates;
 
-    out_printf(summary->out, "-- %.3f s: %" PRIu64 " interrupts, %.0f a "
-               "second", (double)ns / 1e9, rates->outermost,
+    out_printf(summary->out, _("-- %.3f s: %" PRIu64 " interrupts, %.0f a "
+                               "second"), (double)ns / 1e9, rates->outermost,
                per_second(rates->outermost, ns));
     if (rates->events > rates->outermost) {
-        out_printf(summary->out, " (and %" PRIu64 " raised inside of these)",
+        out_printf(summary->out, _(" (and %" PRIu64 " raised inside of these)"),
                    rates->events - rates->outermost);
     }
     if (rates->lost) {
-        out_printf(summary->out, ", %" PRIu64 " lost", rates->lost);
+        out_printf(summary->out, _(", %" PRIu64 " lost"), rates->lost);
     }
     out_char(summary->out, '\n');
     if (rates->events) {

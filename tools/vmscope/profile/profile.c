@@ -14,6 +14,7 @@
 #include "common/translate.h"
 #include "profile/tally.h"
 #include "shared/display.h"
+#include "shared/vcpu-count.h"
 #include "source/connect.h"
 #include "source/qmp-wait.h"
 #include "source/tracing.h"
@@ -231,19 +232,20 @@ static double part(uint64_t n, uint64_t of)
 
 static void print_table(const Run *run, const ProfileOptions *o)
 {
-    static const char *const heads[] = { "module", "module!export",
-                                         "process, thread" };
+    static const char *const heads[] = { N_("module"), N_("module!export"),
+                                         N_("process, thread") };
     const Tally *tally = &run->tally;
     char name[DISPLAY_ROOM(NAME_COLUMNS)];
+    char vcpus[VCPU_COUNT_MAX];
     size_t i;
 
-    out_printf(&out, "%" PRIu64 " samples in %.1f s of %u vCPU%s at %" PRIu64
-               " Hz", tally->samples, run->seconds, tally->n_vcpus,
-               tally->n_vcpus == 1 ? "" : "s", run->hz);
-    out_printf(&out, ", %" PRIu64 " lost, %" PRIu64 " skipped\n",
+    out_printf(&out, _("%" PRIu64 " samples in %.1f s of %s at %" PRIu64
+                       " Hz"), tally->samples, run->seconds,
+               vcpu_count(tally->n_vcpus, vcpus), run->hz);
+    out_printf(&out, _(", %" PRIu64 " lost, %" PRIu64 " skipped\n"),
                tally->lost, run->skipped);
-    out_printf(&out, "%6s %6s %5s %5s %5s  %s\n", "share", "vCPUs", "DPC",
-               "user", "IRQL", heads[o->by]);
+    out_printf(&out, "%s%s\n", _(" share  vCPUs   DPC  user  IRQL  "),
+               _(heads[o->by]));
     for (i = 0; i < tally->n_rows && i < o->rows; i++) {
         const TallyRow *row = &tally->rows[i];
         double share = part(row->samples, tally->samples);
@@ -256,7 +258,7 @@ static void print_table(const Run *run, const ProfileOptions *o)
                    100 * part(row->raised, row->samples), name);
     }
     if (i < tally->n_rows) {
-        out_printf(&out, "... and %zu more: --top shows them\n",
+        out_printf(&out, _("... and %zu more: --top shows them\n"),
                    tally->n_rows - i);
     }
 }

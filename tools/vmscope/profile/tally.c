@@ -5,6 +5,7 @@
  */
 #include "profile/tally.h"
 
+#include "common/translate.h"
 #include "source/qmp.h"
 
 #include <inttypes.h>
@@ -33,12 +34,12 @@ static bool is_user(const json_t *sample)
 static const char *stage_name(const char *stage)
 {
     static const char *const names[][2] = {
-        { "firmware", "(firmware)" },
-        { "boot-loader", "(boot loader)" },
-        { "firmware-or-boot-loader", "(firmware or boot loader)" },
-        { "kernel", "(a kernel that is not known)" },
-        { "kernel-32", "(a 32-bit kernel)" },
-        { "user", "(user mode, no kernel known)" },
+        { "firmware", N_("(firmware)") },
+        { "boot-loader", N_("(boot loader)") },
+        { "firmware-or-boot-loader", N_("(firmware or boot loader)") },
+        { "kernel", N_("(a kernel that is not known)") },
+        { "kernel-32", N_("(a 32-bit kernel)") },
+        { "user", N_("(user mode, no kernel known)") },
     };
     size_t i;
 
@@ -47,12 +48,12 @@ static const char *stage_name(const char *stage)
             return names[i][1];
         }
     }
-    return "(before Windows)";
+    return N_("(before Windows)");
 }
 
 static const char *process_name(const json_t *sample)
 {
-    return qmp_text(sample, "process-image", "(process not known)");
+    return qmp_text(sample, "process-image", _("(process not known)"));
 }
 
 /* Whose code it is; to the page where nobody is known to have it. */
@@ -62,18 +63,19 @@ static void module_name(const json_t *sample, bool page, char *name)
     const char *module = qmp_text(sample, "module", NULL);
 
     if (stage) {
-        snprintf(name, TALLY_NAME, "%s", stage_name(stage));
+        snprintf(name, TALLY_NAME, "%s", _(stage_name(stage)));
     } else if (is_idle(sample)) {
-        snprintf(name, TALLY_NAME, "(idle)");
+        snprintf(name, TALLY_NAME, _("(idle)"));
     } else if (is_user(sample)) {
-        snprintf(name, TALLY_NAME, "%s (user mode)", process_name(sample));
+        snprintf(name, TALLY_NAME, _("%s (user mode)"), process_name(sample));
     } else if (module) {
-        snprintf(name, TALLY_NAME, "%s", *module ? module : "(no name)");
+        snprintf(name, TALLY_NAME, "%s", *module ? module : _("(no name)"));
     } else if (page) {
-        snprintf(name, TALLY_NAME, "(outside every module, page 0x%" PRIx64
-                 ")", qmp_uint(sample, "rip", 0) & ~UINT64_C(0xfff));
+        snprintf(name, TALLY_NAME,
+                 _("(outside every module, page 0x%" PRIx64 ")"),
+                 qmp_uint(sample, "rip", 0) & ~UINT64_C(0xfff));
     } else {
-        snprintf(name, TALLY_NAME, "(outside every module)");
+        snprintf(name, TALLY_NAME, _("(outside every module)"));
     }
 }
 
@@ -94,7 +96,7 @@ static void thread_name(const json_t *sample, char *name)
     const char *given = qmp_text(sample, "thread-name", "");
 
     if (is_idle(sample)) {
-        snprintf(name, TALLY_NAME, "(idle)");
+        snprintf(name, TALLY_NAME, _("(idle)"));
     } else if (qmp_has(sample, "unique-thread-id")) {
         snprintf(name, TALLY_NAME, "%s %" PRIu64 ".%" PRIu64 "%s%s",
                  process_name(sample),
@@ -104,7 +106,7 @@ static void thread_name(const json_t *sample, char *name)
     } else if (qmp_has(sample, "stage")) {
         module_name(sample, false, name);
     } else {
-        snprintf(name, TALLY_NAME, "(thread not known)");
+        snprintf(name, TALLY_NAME, _("(thread not known)"));
     }
 }
 

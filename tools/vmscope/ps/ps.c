@@ -45,7 +45,7 @@ typedef enum PsMonitor {
 } PsMonitor;
 
 static const char *const monitor_names[] = {
-    "none", "free", "busy", "refused", "libvirt",
+    N_("none"), N_("free"), N_("busy"), N_("refused"), "libvirt",
 };
 
 typedef struct PsRow {
@@ -203,11 +203,11 @@ static void format_access(char *text, size_t size, const PsRow *row)
         break;
     case MONITOR_BUSY:
     case MONITOR_REFUSED:
-        snprintf(text, size, "%s is %s", command->qmp,
-                 monitor_names[row->monitor]);
+        snprintf(text, size, _("%s is %s"), command->qmp,
+                 _(monitor_names[row->monitor]));
         break;
     default:
-        snprintf(text, size, "none");
+        snprintf(text, size, "%s", _("none"));
         break;
     }
 }
@@ -270,8 +270,8 @@ static int run(const PsOptions *opt)
     out_init(&out, STDOUT_FILENO);
     display_begin(STDOUT_FILENO);
     if (!opt->json && n) {
-        out_text(&out, "    PID NAME             VCPUS     MEMORY       UP "
-                       "ACCEL WINDOWS MONITOR\n");
+        out_text(&out, _("    PID NAME             VCPUS     MEMORY       UP "
+                         "ACCEL WINDOWS MONITOR\n"));
     }
     for (i = 0; i < n; i++) {
         PsRow row = { .process = &list[i] };

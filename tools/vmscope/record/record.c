@@ -197,7 +197,7 @@ static void note_past_log(Record *record)
     if (!record->used[IRQ] || !qmp_has_monitor(record->qmp)) {
         return;
     }
-    bypass_find(record->qmp, &bypass);
+    bypass_find(record->qmp, false, &bypass);
     info->past_log_known = true;
     for (i = 0; i < bypass.n; i++) {
         size_t length = strlen(bypass.text[i]) + (used > 0);
@@ -524,11 +524,13 @@ static void show_progress(Record *record, uint64_t now)
         return;
     }
     record->next_progress_ns = now + progress_ns;
-    fprintf(stderr, "\r%.0f s, %" PRIu64 " switches, %" PRIu64
-            " interrupts, %" PRIu64 " lost, %s\033[K",
+    fputc('\r', stderr);
+    fprintf(stderr, _("%.0f s, %" PRIu64 " switches, %" PRIu64
+                      " interrupts, %" PRIu64 " lost, %s"),
             (double)(now - record->start_ns) / 1e9,
             record->ring[SCHED].n_events, record->ring[IRQ].n_events,
             total(record, true), size_text(record, size));
+    fputs("\033[K", stderr);
     fflush(stderr);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "report/format.h"
 
+#include "common/translate.h"
 #include "winos/layout.h"
 
 #include <inttypes.h>
@@ -40,7 +41,7 @@ const char *format_moment(char *text, uint64_t realtime_ns)
     size_t len;
 
     if (!gmtime_r(&seconds, &tm)) {
-        return "an unknown time";
+        return N_("an unknown time");
     }
     len = strftime(text, FORMAT_ROOM, "%Y-%m-%d %H:%M:%S", &tm);
     snprintf(text + len, FORMAT_ROOM - len, ".%03u UTC",
@@ -79,18 +80,18 @@ const char *format_reason(char *text, unsigned reason)
 const char *format_end_reason(unsigned reason)
 {
     static const char *const reasons[] = {
-        [TRACE_END_ASKED] = "when asked to",
-        [TRACE_END_DURATION] = "after the time it was given",
-        [TRACE_END_COMMAND] = "with the command",
-        [TRACE_END_ROTATED] = "where the next part begins",
-        [TRACE_END_QEMU_GONE] = "with QEMU",
-        [TRACE_END_STOPPED] = "when the trace was turned off",
-        [TRACE_END_WRITE] = "because the file could not be written",
-        [TRACE_END_RING_LOST] = "because the ring file was cut short",
+        [TRACE_END_ASKED] = N_("when asked to"),
+        [TRACE_END_DURATION] = N_("after the time it was given"),
+        [TRACE_END_COMMAND] = N_("with the command"),
+        [TRACE_END_ROTATED] = N_("where the next part begins"),
+        [TRACE_END_QEMU_GONE] = N_("with QEMU"),
+        [TRACE_END_STOPPED] = N_("when the trace was turned off"),
+        [TRACE_END_WRITE] = N_("because the file could not be written"),
+        [TRACE_END_RING_LOST] = N_("because the ring file was cut short"),
     };
 
     if (reason >= sizeof(reasons) / sizeof(*reasons) || !reasons[reason]) {
-        return "for an unknown reason";
+        return N_("for an unknown reason");
     }
     return reasons[reason];
 }

@@ -7,6 +7,7 @@
 #include "report/view.h"
 
 #include "common/message.h"
+#include "common/translate.h"
 #include "report/format.h"
 
 #include <inttypes.h>
@@ -86,7 +87,7 @@ static void put_times(Out *out, const ReportStats *stats, uint64_t count,
 static void put_rest(Out *out, size_t shown, size_t n)
 {
     if (shown < n) {
-        out_printf(out, "  and %zu more\n", n - shown);
+        out_printf(out, _("  and %zu more\n"), n - shown);
     }
 }
 
@@ -97,14 +98,14 @@ static void put_raised(Out *out, const ReportStats *stats, size_t top)
     size_t shown = top && n > top ? top : n;
 
     if (n) {
-        out_text(out, "\nStill raised at the end\n"
-                 "    again       for        since  device\n");
+        out_text(out, _("\nStill raised at the end\n    again       "
+                        "for        since  device\n"));
     }
     for (i = 0; i < shown; i++) {
         put_times(out, stats, list[i]->course.raised_again,
                   list[i]->course.since_ns);
         out_safe(out, list[i]->label);
-        out_text(out, list[i]->course.lowers ? "\n" : ", never lowered\n");
+        out_text(out, list[i]->course.lowers ? "\n" : _(", never lowered\n"));
     }
     put_rest(out, shown, n);
     free(list);
@@ -117,8 +118,8 @@ static void put_silent(Out *out, const ReportStats *stats, size_t top)
     size_t shown = top && n > top ? top : n;
 
     if (n) {
-        out_text(out, "\nMessages, the longest silent first\n"
-                 "   events    silent         last  device\n");
+        out_text(out, _("\nMessages, the longest silent first\n   events    "
+                        "silent         last  device\n"));
     }
     for (i = 0; i < shown; i++) {
         put_times(out, stats, list[i]->events, list[i]->course.last_ns);

@@ -5,6 +5,7 @@
  */
 #include "report/view.h"
 
+#include "common/translate.h"
 #include "shared/display.h"
 #include "report/format.h"
 
@@ -50,7 +51,7 @@ static size_t shown(const View *view, size_t n)
 static void put_rest(View *view, size_t n, const char *what)
 {
     if (shown(view, n) < n) {
-        out_printf(view->out, "  and %zu more %s\n", n - shown(view, n),
+        out_printf(view->out, _("  and %zu more %s\n"), n - shown(view, n),
                    what);
     }
 }
@@ -70,7 +71,7 @@ static void put_machine(View *view)
         out_text(view->out, "QEMU ");
         out_safe(view->out, info->qemu_version);
         if (info->vm_name[0]) {
-            out_text(view->out, " running ");
+            out_text(view->out, _(" running "));
             out_safe(view->out, info->vm_name);
         }
         out_char(view->out, '\n');
@@ -84,21 +85,21 @@ static void put_span(View *view)
     char moment[FORMAT_ROOM];
     char offset[FORMAT_ROOM];
 
-    out_printf(view->out, "%s from %s",
+    out_printf(view->out, _("%s from %s"),
                format_ns(duration, stats->end_ns - stats->begin_ns),
                format_moment(moment, stats->info.realtime_ns +
                                      (stats->begin_ns - stats->base_ns)));
     if (stats->begin_ns > stats->base_ns) {
-        out_printf(view->out, " (%s in the recording)",
+        out_printf(view->out, _(" (%s in the recording)"),
                    format_offset(offset, stats, stats->begin_ns));
     }
     if (stats->info.part > 1) {
-        out_printf(view->out, ", part %" PRIu32, stats->info.part);
+        out_printf(view->out, _(", part %" PRIu32), stats->info.part);
     }
     out_char(view->out, '\n');
     if (stats->has_end && stats->until_ns == UINT64_MAX) {
-        out_printf(view->out, "It ended %s.\n",
-                   format_end_reason(stats->end.reason));
+        out_printf(view->out, _("It ended %s.\n"),
+                   _(format_end_reason(stats->end.reason)));
     }
 }
 
@@ -107,19 +108,19 @@ static void put_guest(View *view)
     const ReportStats *stats = view->stats;
 
     if (stats->has_guest) {
-        out_printf(view->out, "Windows build %" PRIu32 ", kernel at 0x%"
-                   PRIx64 "%s\n", stats->guest.build,
+        out_printf(view->out, _("Windows build %" PRIu32 ", kernel at 0x%"
+                                PRIx64 "%s\n"), stats->guest.build,
                    stats->guest.kernel_base,
-                   stats->n_guests > 1 ? ", the last of several" : "");
+                   stats->n_guests > 1 ? _(", the last of several") : "");
     }
 }
 
 static void put_lost(View *view, uint64_t lost)
 {
     if (lost) {
-        out_printf(view->out, ", %" PRIu64 " LOST", lost);
+        out_printf(view->out, _(", %" PRIu64 " LOST"), lost);
     } else {
-        out_text(view->out, ", none lost");
+        out_text(view->out, _(", none lost"));
     }
 }
 
@@ -128,18 +129,18 @@ static void put_counts(View *view)
     const ReportStats *stats = view->stats;
 
     if (stats->info.contents & TRACE_SCHED) {
-        out_printf(view->out, "Switches    %10" PRIu64 "  %8.0f/s",
+        out_printf(view->out, _("Switches    %10" PRIu64 "  %8.0f/s"),
                    stats->switches, per_second(stats, stats->switches));
         put_lost(view, stats->sched_lost);
         if (stats->missed) {
-            out_printf(view->out, ", %" PRIu64 " not seen", stats->missed);
+            out_printf(view->out, _(", %" PRIu64 " not seen"), stats->missed);
         } else if (stats->missed_known) {
-            out_text(view->out, ", none known to be missed");
+            out_text(view->out, _(", none known to be missed"));
         }
         out_char(view->out, '\n');
     }
     if (stats->info.contents & TRACE_IRQ) {
-        out_printf(view->out, "Interrupts  %10" PRIu64 "  %8.0f/s",
+        out_printf(view->out, _("Interrupts  %10" PRIu64 "  %8.0f/s"),
                    stats->interrupts, per_second(stats, stats->interrupts));
         put_lost(view, stats->irq_lost);
         out_char(view->out, '\n');
@@ -165,8 +166,8 @@ static void put_vcpus(View *view)
 {
     size_t i;
 
-    put_heading(view, " vCPU    busy    idle  unknown   switches       /s"
-                " not seen uncertain");
+    put_heading(view, _(" vCPU    busy    idle  unknown   switches       /s "
+                        "not seen uncertain"));
     for (i = 0; i < view->stats->n_vcpus; i++) {
         if (view->stats->vcpus[i].seen) {
             put_vcpu(view, i);
@@ -195,8 +196,8 @@ static void put_ticks(View *view)
     if (!report_has_ticks(view->stats)) {
         return;
     }
-    put_heading(view, " vCPU    user  kernel     DPC  interrupt    idle  "
-                "irqs/s  no host CPU");
+    put_heading(view, _(" vCPU    user  kernel     DPC  interrupt    idle  "
+                        "irqs/s  no host CPU"));
     for (i = 0; i < view->stats->n_vcpus; i++) {
         vcpu = &view->stats->vcpus[i];
         if (!vcpu->ticks_ns) {
@@ -224,8 +225,8 @@ static void put_host(View *view)
     if (!report_has_host(view->stats)) {
         return;
     }
-    put_heading(view, " vCPU on a host CPU  waited for one  blocked  longest "
-                "wait");
+    put_heading(view, _(" vCPU on a host CPU  waited for one  blocked  "
+                        "longest wait"));
     for (i = 0; i < view->stats->n_vcpus; i++) {
         vcpu = &view->stats->vcpus[i];
         if (vcpu->host_ns) {
@@ -296,12 +297,12 @@ static void put_processes(View *view)
            (list[n].time_ns || list[n].switches)) {
         n++;
     }
-    put_heading(view, "  share      time  switches    moves threads     pid"
-                "  process");
+    put_heading(view, _("  share      time  switches    moves threads     "
+                        "pid  process"));
     for (i = 0; i < shown(view, n); i++) {
         put_process(view, &list[i]);
     }
-    put_rest(view, n, "processes");
+    put_rest(view, n, _("processes"));
     put_paths(view, list, shown(view, n));
     free(list);
 }
@@ -354,12 +355,12 @@ static void put_threads(View *view)
     uint32_t *list = report_threads(view->stats, &n);
     size_t i;
 
-    put_heading(view, "  share      time switches  mean run   longest  moves"
-                "    tid thread");
+    put_heading(view, _("  share      time switches  mean run   longest  "
+                        "moves    tid thread"));
     for (i = 0; i < shown(view, n); i++) {
         put_thread(view, list[i]);
     }
-    put_rest(view, n, "threads");
+    put_rest(view, n, _("threads"));
     free(list);
 }
 
@@ -408,8 +409,8 @@ static void put_histogram(View *view, const char *heading,
         return;
     }
     out_printf(view->out, "\n%s\n", heading);
-    out_printf(view->out, "  %" PRIu64 ": mean %s, half below %s, "
-               "99%% below %s, longest %s\n", histogram->n,
+    out_printf(view->out, _("  %" PRIu64 ": mean %s, half below %s, 99%% "
+                            "below %s, longest %s\n"), histogram->n,
                format_ns(mean, histogram->sum_ns / histogram->n),
                format_ns(half, histogram_below(histogram, 0.5)),
                format_ns(most, histogram_below(histogram, 0.99)),
@@ -478,14 +479,14 @@ static void put_preemptions(View *view)
     size_t i;
 
     if (n) {
-        put_heading(view, "Who preempted whom, and how long that one then "
-                    "waited\n    times    waited   longest  thread          "
-                    "        preempted by");
+        put_heading(view, _("Who preempted whom, and how long that one then "
+                            "waited\n    times    waited   longest  "
+                            "thread                  preempted by"));
     }
     for (i = 0; i < shown(view, n); i++) {
         put_preemption(view, &list[i]);
     }
-    put_rest(view, n, "pairs");
+    put_rest(view, n, _("pairs"));
     free(list);
 }
 
@@ -499,9 +500,9 @@ static void put_reasons(View *view)
             continue;
         }
         if (!begun) {
-            put_heading(view, "What threads waited for, until they ran "
-                        "again\n    waits  together      mean   longest  "
-                        "reason");
+            put_heading(view, _("What threads waited for, until they ran "
+                                "again\n    waits  together      mean   "
+                                "longest  reason"));
         }
         begun = true;
         put_reason(view, i);
@@ -533,13 +534,13 @@ static void put_moves(View *view)
     if (!view->stats->moves) {
         return;
     }
-    out_printf(view->out, "\nMoves of threads between vCPUs: %" PRIu64
-               ", %.0f/s\n", view->stats->moves,
+    out_printf(view->out, _("\nMoves of threads between vCPUs: %" PRIu64 ", "
+                            "%.0f/s\n"), view->stats->moves,
                per_second(view->stats, view->stats->moves));
     if (n > COLUMNS) {
         return;
     }
-    out_text(view->out, "from\\to ");
+    out_text(view->out, _("from\\to "));
     for (i = 0; i < n; i++) {
         out_printf(view->out, " %7zu", i);
     }
@@ -593,8 +594,9 @@ static void put_inner(View *view)
         outermost += stats->lines[id].outermost;
     }
     if (!stats->all_depths && outermost < stats->interrupts) {
-        out_printf(view->out, "  and %" PRIu64 " calls inside of these, on the "
-                   "way to the CPU: --all-depths shows\n  them\n",
+        out_printf(view->out, _("  and %" PRIu64 " calls inside of these, on "
+                                "the way to the CPU: --all-depths shows\n  "
+                                "them\n"),
                    stats->interrupts - outermost);
     }
 }
@@ -606,12 +608,13 @@ static void put_lines(View *view)
     size_t i;
 
     if (n) {
-        put_heading(view, "   events       /s inside  long gap storms  device");
+        put_heading(view, _("   events       /s inside  long gap storms  "
+                            "device"));
     }
     for (i = 0; i < shown(view, n); i++) {
         put_line(view, list[i]);
     }
-    put_rest(view, n, "lines");
+    put_rest(view, n, _("lines"));
     put_inner(view);
     free(list);
 }
@@ -630,11 +633,11 @@ static void put_storms(View *view)
             continue;
         }
         if (!begun) {
-            put_heading(view, "Storms: 100 interrupts or more within 10 ms");
+            put_heading(view, _("Storms: 100 interrupts or more within 10 ms"));
         }
         begun = true;
-        out_printf(view->out, "  %" PRIu64 " from %s, %s with %" PRIu64
-                   " interrupts:\n    ", line->storms,
+        out_printf(view->out, _("  %" PRIu64 " from %s, %s with %" PRIu64 " "
+                                "interrupts:\n    "), line->storms,
                    format_offset(first, view->stats, line->storm_first_ns),
                    format_ns(ns, line->storm_ns), line->storm_events);
         put_last(view, line->label, 76);
@@ -678,13 +681,13 @@ static void put_pairs(View *view)
     size_t i;
 
     if (n) {
-        put_heading(view, "    times      mean   longest  device           "
-                    "            thread that ran next");
+        put_heading(view, _("    times      mean   longest  device             "
+                            "          thread that ran next"));
     }
     for (i = 0; i < shown(view, n); i++) {
         put_pair(view, &pairs[i]);
     }
-    put_rest(view, n, "pairs");
+    put_rest(view, n, _("pairs"));
     free(pairs);
 }
 
@@ -700,10 +703,10 @@ static void put_follow_up(View *view)
         return;
     }
     list = report_lines(view->stats, false, &n);
-    out_printf(view->out, "\nFrom interrupt to thread: raised by a device, "
-               "and how often a vCPU switched to a\nthread within %s; by "
-               "chance that is %.1f%%\n"
-               "   raised followed      mean half below  device\n",
+    out_printf(view->out, _("\nFrom interrupt to thread: raised by a device, "
+                            "and how often a vCPU switched to a\nthread "
+                            "within %s; by chance that is %.1f%%\n   raised "
+                            "followed      mean half below  device\n"),
                format_ns(window, view->stats->window_ns),
                100 * report_chance(view->stats));
     for (i = 0; i < shown(view, n); i++) {
@@ -725,33 +728,35 @@ static void put_sampling(View *view)
     char rate[64];
 
     if (report_is_exact(stats)) {
-        out_text(view->out, "* Every switch was recorded as it happened (exact "
-                 "mode), as far as is known.\n");
+        out_text(view->out, _("* Every switch was recorded as it happened "
+                              "(exact mode), as far as is known.\n"));
         return;
     }
     if (exact) {
-        out_printf(view->out, "* %" PRIu64 " of the switches were recorded as "
-                   "they happened (exact mode).\n", exact);
+        out_printf(view->out, _("* %" PRIu64 " of the switches were recorded "
+                                "as they happened (exact mode).\n"), exact);
     }
     if (stats->info.poll_hz == UINT32_MAX) {
-        snprintf(rate, sizeof(rate), "without a\n  pause");
+        snprintf(rate, sizeof(rate), _("without a\n  pause"));
     } else {
-        snprintf(rate, sizeof(rate), "%" PRIu32 " times per\n  second",
+        snprintf(rate, sizeof(rate), _("%" PRIu32 " times per\n  second"),
                  stats->info.poll_hz);
     }
-    out_printf(view->out, "* %s were sampled: at every exit of a vCPU, and "
-               "%s. Threads that ran in between are missing, and times are "
-               "those of the\n  samples.\n",
-               exact ? "The others" : "Switches", rate);
+    out_printf(view->out, _("* %s were sampled: at every exit of a vCPU, and "
+                            "%s. Threads that ran in between are missing, and "
+                            "times are those of the\n  samples.\n"),
+               exact ? _("The others") : _("Switches"), rate);
     if (stats->missed) {
-        out_printf(view->out, "* The guest counted %" PRIu64 " switches that "
-                   "were not seen, %.1f%% of all; %.1f%% of\n  the vCPUs' "
-                   "time is uncertain for that.\n", stats->missed,
+        out_printf(view->out, _("* The guest counted %" PRIu64 " switches "
+                                "that were not seen, %.1f%% of all; %.1f%% "
+                                "of\n  the vCPUs' time is uncertain for "
+                                "that.\n"), stats->missed,
                    percent(stats->missed, stats->missed + stats->switches),
                    percent(view->totals.uncertain_ns, all_ns(view)));
     } else if (!stats->missed_known) {
-        out_text(view->out, "* The guest's counter of switches was not known: "
-                 "how many are missing cannot\n  be told.\n");
+        out_text(view->out, _("* The guest's counter of switches was not "
+                              "known: how many are missing cannot\n  be "
+                              "told.\n"));
     }
 }
 
@@ -763,15 +768,15 @@ static void put_past_log(View *view)
     size_t length;
 
     if (*text) {
-        out_text(view->out, "* Interrupts that went past the log, and are not "
-                 "in this:\n");
+        out_text(view->out, _("* Interrupts that went past the log, and are "
+                              "not in this:\n"));
     }
     for (; *text; text += length + (text[length] == '\n')) {
         length = strcspn(text, "\n");
         memcpy(line, text, length);
         line[length] = '\0';
         out_text(view->out, "  - ");
-        out_safe(view->out, line);
+        out_safe(view->out, *line ? _(line) : line);
         out_char(view->out, '\n');
     }
 }
@@ -780,32 +785,34 @@ static void put_limits(View *view)
 {
     const ReportStats *stats = view->stats;
 
-    put_heading(view, "How far to trust this");
+    put_heading(view, _("How far to trust this"));
     if (stats->switches) {
         put_sampling(view);
     }
     if (stats->sched_lost || stats->irq_lost) {
-        out_printf(view->out, "* %" PRIu64 " switches and %" PRIu64
-                   " interrupts were lost: they came faster than they\n"
-                   "  were written. Time without known events is "
-                   "\"unknown\".\n", stats->sched_lost, stats->irq_lost);
+        out_printf(view->out, _("* %" PRIu64 " switches and %" PRIu64 " "
+                                "interrupts were lost: they came faster than "
+                                "they\n  were written. Time without known "
+                                "events is \"unknown\".\n"),
+                   stats->sched_lost, stats->irq_lost);
     } else {
-        out_text(view->out, "* Nothing was lost on the way to the file.\n");
+        out_text(view->out, _("* Nothing was lost on the way to the file.\n"));
     }
     if (stats->mark.sched_dropped || stats->mark.irq_dropped) {
-        out_printf(view->out, "* %" PRIu64 " switches and %" PRIu64
-                   " interrupts found their ring busy and were dropped.\n",
+        out_printf(view->out, _("* %" PRIu64 " switches and %" PRIu64 " "
+                                "interrupts found their ring busy and were "
+                                "dropped.\n"),
                    stats->mark.sched_dropped, stats->mark.irq_dropped);
     }
     if (stats->mark.lines_refused) {
-        out_printf(view->out, "* %" PRIu32 " interrupt lines had no room in "
-                   "the table and are \"(unknown)\".\n",
+        out_printf(view->out, _("* %" PRIu32 " interrupt lines had no room in "
+                                "the table and are \"(unknown)\".\n"),
                    stats->mark.lines_refused);
     }
     put_past_log(view);
     if (stats->who.refused) {
-        out_text(view->out, "* There were more threads than are told "
-                 "apart.\n");
+        out_text(view->out, _("* There were more threads than are told "
+                              "apart.\n"));
     }
 }
 
@@ -824,13 +831,13 @@ void report_text(Out *out, const ReportStats *stats, size_t top)
         put_host(&view);
         put_processes(&view);
         put_threads(&view);
-        put_histogram(&view, "How long threads ran at a time (whole runs)",
+        put_histogram(&view, _("How long threads ran at a time (whole runs)"),
                       &stats->runs);
-        put_histogram(&view, "How long threads waited for a vCPU (those that "
-                      "were seen ready)", &stats->ready);
+        put_histogram(&view, _("How long threads waited for a vCPU (those "
+                               "that were seen ready)"), &stats->ready);
         if (!stats->ready.n) {
-            put_heading(&view, "How long threads waited for a vCPU is not "
-                        "known: no state of theirs was seen.");
+            put_heading(&view, _("How long threads waited for a vCPU is not "
+                                 "known: no state of theirs was seen."));
         }
         put_preemptions(&view);
         put_reasons(&view);

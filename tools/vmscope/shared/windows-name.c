@@ -5,6 +5,8 @@
  */
 #include "shared/windows-name.h"
 
+#include "common/translate.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -49,6 +51,6 @@ const char *windows_name(uint64_t build, char buf[WINDOWS_NAME_MAX])
             return buf;
         }
     }
-    snprintf(buf, WINDOWS_NAME_MAX, "Windows build %" PRIu64, build);
+    snprintf(buf, WINDOWS_NAME_MAX, _("Windows build %" PRIu64), build);
     return buf;
 }

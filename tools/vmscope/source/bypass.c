@@ -5,6 +5,8 @@
  */
 #include "source/bypass.h"
 
+#include "common/translate.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,8 @@ static void add(Bypass *bypass, const char *advice, const char *fmt, ...)
     }
     bypass->advice[bypass->n] = advice;
     va_start(args, fmt);
-    vsnprintf(bypass->text[bypass->n++], BYPASS_TEXT, fmt, args);
+    vsnprintf(bypass->text[bypass->n++], BYPASS_TEXT,
+              bypass->translated ? _(fmt) : fmt, args);
     va_end(args);
 }
 
@@ -52,11 +55,13 @@ static bool has_type(const json_t *list, const char *type)
 }
 
 static const char chips_off[] =
-    "-machine kernel-irqchip=off lets QEMU do all of it, slower.";
+    N_("-machine kernel-irqchip=off lets QEMU do all of it, slower.");
 static const char foreign[] =
-    "They never pass through this QEMU: no IRQ log can have them.";
+    N_("They never pass through this QEMU: no IRQ log can have them.");
 static const char no_iothread[] =
-    "Without an I/O thread its messages are in the IRQ log.";
+    N_("Without an I/O thread its messages are in the IRQ log.");
+static const char no_vhost[] =
+    N_("vhost=off on its netdev brings them into the IRQ log.");
 
 /* PIC, I/O APIC and PIT in KVM; else only the local APICs may be. */
 static void find_chips(Qmp *qmp, Bypass *bypass)
@@ -70,16 +75,18 @@ static void find_chips(Qmp *qmp, Bypass *bypass)
                              has_type(list, "child<kvm-ioapic>");
     json_decref(list);
     if (bypass->kernel_irqchip) {
-        add(bypass, chips_off, "the interrupt controllers and the PIT are KVM's "
-            "(kernel-irqchip=on): its timer, and what it delivers again at "
-            "an EOI while a line stays raised");
+        add(bypass, chips_off,
+            N_("the interrupt controllers and the PIT are KVM's "
+               "(kernel-irqchip=on): its timer, and what it delivers again "
+               "at an EOI while a line stays raised"));
         return;
     }
     cpus = qmp_command(qmp, "query-cpus-fast", NULL, &err);
     list = list_of(qmp, qmp_text(json_array_get(cpus, 0), "qom-path", "/"));
     if (has_type(list, "child<kvm-apic>")) {
-        add(bypass, chips_off, "the local APICs are KVM's (kernel-irqchip=split): "
-            "their timers, IPIs, and what they deliver by themselves");
+        add(bypass, chips_off,
+            N_("the local APICs are KVM's (kernel-irqchip=split): their "
+               "timers, IPIs, and what they deliver by themselves"));
     }
     json_decref(list);
     json_decref(cpus);
@@ -142,20 +149,20 @@ static void look_at_device(Qmp *qmp, const char *path, const char *name,
     bool disk = !strncmp(type, "virtio-blk-", 11);
 
     if (!strncmp(type, "vfio-", 5)) {
-        add(bypass, foreign, "%s (%s): a device of the host, by irqfd", name, type);
+        add(bypass, foreign, N_("%s (%s): a device of the host, by irqfd"),
+            name, type);
     } else if (!strcmp(type, "ivshmem-doorbell")) {
-        add(bypass, foreign, "%s (%s): its peers, by irqfd", name, type);
+        add(bypass, foreign, N_("%s (%s): its peers, by irqfd"), name, type);
     } else if (!strncmp(type, "vhost-", 6)) {
-        add(bypass, foreign, "%s (%s): its other process or the host's "
-            "kernel, by irqfd", name, type);
+        add(bypass, foreign, N_("%s (%s): its other process or the host's "
+                                "kernel, by irqfd"), name, type);
     } else if (!strncmp(type, "virtio-net-", 11)) {
         if (has_vhost(qmp, path)) {
-            add(bypass, "vhost=off on its netdev brings them into the IRQ "
-                "log.", "%s (%s): vhost, by irqfd", name, type);
+            add(bypass, no_vhost, N_("%s (%s): vhost, by irqfd"), name, type);
         }
     } else if (disk || !strncmp(type, "virtio-scsi-", 12)) {
         if (has_iothread(qmp, path, disk)) {
-            add(bypass, no_iothread, "%s (%s): its I/O thread, by irqfd",
+            add(bypass, no_iothread, N_("%s (%s): its I/O thread, by irqfd"),
                 name, type);
         }
     }
@@ -185,13 +192,14 @@ static void find_devices(Qmp *qmp, const char *folder, Bypass *bypass)
     json_decref(list);
 }
 
-void bypass_find(Qmp *qmp, Bypass *bypass)
+void bypass_find(Qmp *qmp, bool translated, Bypass *bypass)
 {
     Err err;
     json_t *kvm = qmp_command(qmp, "query-kvm", NULL, &err);
     bool enabled = qmp_bool(kvm, "enabled", false);
 
     memset(bypass, 0, sizeof(*bypass));
+    bypass->translated = translated;
     json_decref(kvm);
     if (!enabled) {
         return;

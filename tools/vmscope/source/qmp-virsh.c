@@ -199,7 +199,7 @@ static QmpFailure judge(Virsh *virsh, int status, json_t **message, Err *err)
 
     if (status) {
         err_set(err, ERR_IO, "%s", virsh->n_said ? first_line(virsh->said) :
-                "virsh failed and did not say why");
+                _("virsh failed and did not say why"));
         return QMP_GONE;
     }
     result = wire_next(&virsh->wire, message, err);
@@ -236,7 +236,7 @@ QmpFailure qmp_virsh_ask(const char *domain, const char *request,
     QmpFailure failure = QMP_GONE;
     int status;
 
-    err_set(err, ERR_NONE, "%s", "no answer in time");
+    err_set(err, ERR_NONE, "%s", _("no answer in time"));
     wire_init(&virsh.wire);
     if (start(&virsh, domain, request, err)) {
         failure = read_both(&virsh, deadline, err);

@@ -9,6 +9,7 @@
 #include "source/qmp.h"
 
 #include "common/message.h"
+#include "common/translate.h"
 #include "source/attach/process.h"
 #include "source/attach/serve.h"
 #include "source/qmp-socket.h"
@@ -599,8 +600,9 @@ static bool connect_domain(Qmp *qmp, Err *err)
 
 static char *name_place(const ConnectOptions *opt)
 {
-    const char *kind = opt->qmp ? "QMP socket " :
-                       opt->libvirt ? "libvirt domain " : "QEMU process ";
+    const char *kind = opt->qmp ? _("QMP socket ") :
+                       opt->libvirt ? _("libvirt domain ")
+                                    : _("QEMU process ");
     const char *name = opt->qmp ? opt->qmp : opt->libvirt;
     char number[24];
     size_t len;

@@ -87,13 +87,14 @@ static void put_title(const Top *top, Page *page)
     char rate[32];
 
     if (build) {
-        snprintf(windows, sizeof(windows), "  Windows build %" PRIu64, build);
+        snprintf(windows, sizeof(windows), _("  Windows build %" PRIu64),
+                 build);
     }
     snprintf(rate, sizeof(rate), "%" PRIu64 " Hz", hz);
     page_line(page, LINE_TITLE, "vmscope: %s%s  %s%s  %s %s",
-              top->name, qmp_is_attached(top->qmp) ? " (from outside)" : "",
+              top->name, qmp_is_attached(top->qmp) ? _(" (from outside)") : "",
               sched_feed_state(&top->feed), windows,
-              qmp_bool(status, "exact", false) ? "exact, poll" : "poll",
+              qmp_bool(status, "exact", false) ? _("exact, poll") : _("poll"),
               hz == OPTIONS_RATE_MAX ?
               qmp_text(status, "dense", "dense") : rate);
 }
@@ -117,14 +118,14 @@ static void put_figures(const Top *top, Page *page)
     }
     if (page->columns >= 52) {
         snprintf(rest, sizeof(rest), "%s %.1f%%  ",
-                 unknown ? "unknown" : "idle",
+                 unknown ? _("unknown") : _("idle"),
                  (double)(unknown ? unknown : idle) * 100 / whole);
     }
-    page_line(page, style, "busy %.1f%%  %s%s %.0f  missed %s  lost %" PRIu64
-              "%s", (double)busy * 100 / whole, rest,
-              page->columns < 72 ? "sw/s" : "switches/s",
+    page_line(page, style, _("busy %.1f%%  %s%s %.0f  missed %s  lost %" PRIu64
+                             "%s"), (double)busy * 100 / whole, rest,
+              page->columns < 72 ? _("sw/s") : _("switches/s"),
               top_rate(top, shares->switches), missed, shares->lost,
-              top->feed.behind ? "  (behind)" : "");
+              top->feed.behind ? _("  (behind)") : "");
 }
 
 static void put_reason(const Top *top, Page *page)
@@ -195,40 +196,57 @@ static void put_heads(const Top *top, Page *page, const Columns *columns)
 
     head(top, TOP_PID, "PID", pid, sizeof(pid));
     head(top, TOP_CPU, "%CPU", cpu, sizeof(cpu));
-    head(top, TOP_NAME, processes ? "PROCESS" : "THREAD", name,
+    head(top, TOP_NAME, processes ? _("PROCESS") : _("THREAD"), name,
          sizeof(name));
     if (columns->rate) {
         head(top, TOP_SWITCHES, "SW/S", rate, sizeof(rate));
     }
     page->heads = page->n;
     page_line(page, LINE_COLUMNS, "%6s%s%s%s %6s%s%s%*s %s", pid,
-              !columns->tid ? "" : processes ? " THREAD" : "    TID",
+              !columns->tid ? "" : processes ? _(" THREAD") : "    TID",
               columns->priority ? " PRI" : "",
-              columns->state ? " STATE           " : "", cpu,
-              columns->ticks ? "  USER  KERN" : "",
+              columns->state ? _(" STATE           ") : "", cpu,
+              columns->ticks ? _("  USER  KERN") : "",
               columns->rate ? " " : "", columns->rate ? 7 : 0, rate, name);
+}
+
+/* The word of a line that stands at a column; "" where there is none. */
+static void word_at(const char *text, size_t column, char *word, size_t size)
+{
+    char whole[LINE_MAX_BYTES];
+    char *rest = whole;
+    char *one;
+
+    snprintf(whole, sizeof(whole), "%s", text);
+    *word = '\0';
+    while ((one = strtok_r(rest, " ", &rest))) {
+        char before[LINE_MAX_BYTES];
+        size_t begin = (size_t)(one - whole);
+
+        snprintf(before, sizeof(before), "%.*s", (int)begin, text);
+        begin = display_width(before);
+        if (column >= begin && column < begin + display_width(one)) {
+            snprintf(word, size, "%s", one);
+            return;
+        }
+    }
 }
 
 bool top_head_at(const char *text, size_t column, TopSort *sort)
 {
-    static const struct {
+    const struct {
         const char *name;
         TopSort sort;
     } heads[] = {
         { "PID", TOP_PID }, { "%CPU", TOP_CPU }, { "SW/S", TOP_SWITCHES },
-        { "THREAD", TOP_NAME }, { "PROCESS", TOP_NAME },
+        { _("THREAD"), TOP_NAME }, { _("PROCESS"), TOP_NAME },
     };
-    size_t begin = column;
+    char word[64];
     size_t i;
 
-    if (column >= strlen(text) || text[column] == ' ') {
-        return false;
-    }
-    while (begin && text[begin - 1] != ' ') {
-        begin--;
-    }
-    for (i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
-        if (!strncmp(text + begin, heads[i].name, strlen(heads[i].name))) {
+    word_at(text, column, word, sizeof(word));
+    for (i = 0; *word && i < sizeof(heads) / sizeof(*heads); i++) {
+        if (!strncmp(word, heads[i].name, strlen(heads[i].name))) {
             *sort = heads[i].sort;
             return true;
         }
@@ -380,8 +398,8 @@ static void put_irqs(const Top *top, Page *page, size_t room)
                   : _("interrupts: the IRQ log is not in this QEMU"));
         return;
     }
-    page_line(page, LINE_COLUMNS, "%8s %6s %-8s %s", "IRQ/S", "INSIDE", "KIND",
-              top->irq_whole ? "DEVICE" : "DEVICE  (rates of a sample)");
+    page_line(page, LINE_COLUMNS, "%s%s", _("   IRQ/S INSIDE KIND     DEVICE"),
+              top->irq_whole ? "" : _("  (rates of a sample)"));
     if (!lines->n && room) {
         page_line(page, LINE_QUIET, "%s", top->looked
                   ? _("no interrupt in this interval") : _("looking ..."));

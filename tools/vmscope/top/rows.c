@@ -6,6 +6,8 @@
  */
 #include "top/top.h"
 
+#include "common/translate.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +70,7 @@ void top_row_state(const TopRow *row, char *state, size_t size)
     if (row->process) {
         *state = '\0';
     } else if (row->thread->vcpu >= 0) {
-        snprintf(state, size, "run %" PRId32, row->thread->vcpu);
+        snprintf(state, size, _("run %" PRId32), row->thread->vcpu);
     } else {
         snprintf(state, size, "%s", row->thread->left);
     }

@@ -5,6 +5,8 @@
  */
 #include "top/page.h"
 
+#include "common/translate.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,14 +19,14 @@ static void put_state(const ThreadView *view, Page *page)
 
     if (run && !run->end_ns) {
         top_time(view->last_ns - run->begin_ns, time, sizeof(time));
-        page_line(page, LINE_RUNNING, "now      runs on cpu%" PRIu32
-                  " for %s", run->vcpu, time);
+        page_line(page, LINE_RUNNING,
+                  _("now      runs on cpu%" PRIu32 " for %s"), run->vcpu, time);
     } else if (view->off_ns) {
         top_time(view->last_ns - view->off_ns, time, sizeof(time));
-        page_line(page, LINE_PLAIN, "now      %s for %s",
-                  *view->off_why ? view->off_why : "not running", time);
+        page_line(page, LINE_PLAIN, _("now      %s for %s"),
+                  *view->off_why ? view->off_why : _("not running"), time);
     } else {
-        page_line(page, LINE_QUIET, "now      not known");
+        page_line(page, LINE_QUIET, _("now      not known"));
     }
 }
 
@@ -41,21 +43,21 @@ static void put_seen(const ThreadView *view, Page *page)
     top_time(view->last_ns - view->first_ns, length, sizeof(length));
     top_time(ns, ran, sizeof(ran));
     page_line(page, view->lost ? LINE_ALARM : LINE_PLAIN,
-              "seen     %s in %" PRIu64 " runs, in %s of the trace; "
-              "lost %" PRIu64, ran, view->n_runs, length, view->lost);
+              _("seen     %s in %" PRIu64 " runs, in %s of the trace; lost %"
+                PRIu64), ran, view->n_runs, length, view->lost);
 }
 
 static void put_vcpu_line(const ThreadView *view, Page *page)
 {
-    char line[LINE_MAX_BYTES] = "vCPUs   ";
-    size_t used = strlen(line);
+    char line[LINE_MAX_BYTES];
+    size_t used = (size_t)snprintf(line, sizeof(line), "%s", _("vCPUs   "));
     char time[32];
     size_t i;
 
     for (i = 0; i < view->n_vcpus && used < sizeof(line) - 80; i++) {
         top_time(view->vcpus[i].run_ns, time, sizeof(time));
         used += (size_t)snprintf(line + used, sizeof(line) - used,
-                                 "%s cpu%" PRIu32 " %s in %" PRIu64,
+                                 _("%s cpu%" PRIu32 " %s in %" PRIu64),
                                  i ? "," : "", view->vcpus[i].vcpu, time,
                                  view->vcpus[i].runs);
     }
@@ -73,8 +75,8 @@ static void put_reasons(const ThreadView *view, Page *page, size_t most)
     size_t n;
     size_t i;
 
-    page_line(page, LINE_COLUMNS, "%8s %10s %10s %s", "TIMES", "TOTAL",
-              "LONGEST", "OFF THE vCPUs FOR");
+    page_line(page, LINE_COLUMNS, "%s",
+              _("   TIMES      TOTAL    LONGEST OFF THE vCPUs FOR"));
     for (n = 0; n < view->n_reasons && n < most; n++) {
         best = THREAD_REASONS;
         for (i = 0; i < view->n_reasons; i++) {
@@ -90,7 +92,7 @@ static void put_reasons(const ThreadView *view, Page *page, size_t most)
         top_time(reason->longest_ns, longest, sizeof(longest));
         page_line(page, LINE_PLAIN, "%8" PRIu64 " %10s %10s %s",
                   reason->times, total, longest,
-                  *reason->name ? reason->name : "(not known)");
+                  *reason->name ? reason->name : _("(not known)"));
     }
 }
 
@@ -108,8 +110,8 @@ static void put_run(const ThreadView *view, Page *page, const ThreadRun *run)
     }
     page_line(page, run->end_ns ? LINE_PLAIN : LINE_RUNNING,
               "%10s cpu%-4" PRIu32 " %3s %10s %s", ago, run->vcpu, priority,
-              ran, !run->end_ns ? "runs" :
-              *run->left ? run->left : "(not known)");
+              ran, !run->end_ns ? _("runs") :
+              *run->left ? run->left : _("(not known)"));
 }
 
 void top_thread_page(const Top *top, Page *page)
@@ -128,8 +130,8 @@ void top_thread_page(const Top *top, Page *page)
     put_seen(view, page);
     put_vcpu_line(view, page);
     put_reasons(view, page, page->height > 16 ? page->height / 4 : 2);
-    page_line(page, LINE_COLUMNS, "%10s %-7s %3s %10s %s", "AGO", "ON", "PRI",
-              "RAN", "THEN");
+    page_line(page, LINE_COLUMNS, "%s",
+              _("       AGO ON      PRI        RAN THEN"));
     while (page->n < page->height && (run = thread_view_run(view, i++))) {
         put_run(view, page, run);
     }

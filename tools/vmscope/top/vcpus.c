@@ -44,9 +44,10 @@ static void describe(const Top *top, size_t number, Vcpu *cell)
                    .process = top->view.processes };
     const TraceHost *host = top_host(top, number);
 
-    *cell = (Vcpu) { "     -", "", "", "not known", "", LINE_QUIET };
+    *cell = (Vcpu) { .busy = "     -", .style = LINE_QUIET };
+    snprintf(cell->name, sizeof(cell->name), "%s", _("not known"));
     if (host) {
-        snprintf(cell->waited, sizeof(cell->waited), "  host-wait %4.1f%%",
+        snprintf(cell->waited, sizeof(cell->waited), _("  host-wait %4.1f%%"),
                  host_wait(host));
     }
     if (!vcpu->known) {
@@ -54,7 +55,7 @@ static void describe(const Top *top, size_t number, Vcpu *cell)
     }
     top_time(now > vcpu->since_ns ? now - vcpu->since_ns : 0, cell->since,
              sizeof(cell->since));
-    strcpy(cell->name, "idle");
+    snprintf(cell->name, sizeof(cell->name), "%s", _("idle"));
     if (!row.thread->idle) {
         cell->style = LINE_RUNNING;
         top_row_name(top, &row, cell->name, sizeof(cell->name));
@@ -86,9 +87,9 @@ static void put_vcpu(const Top *top, Page *page, size_t number)
                   page->columns >= 60 ? cell.waited : "", cell.name);
         return;
     }
-    snprintf(before, sizeof(before), "cpu%-3zu %s%s  for %-9s ", number,
+    snprintf(before, sizeof(before), _("cpu%-3zu %s%s  for %-9s "), number,
              cell.busy, page->columns >= 60 ? cell.waited : "", cell.since);
-    used = strlen(before) + strlen(cell.ids);
+    used = display_width(before) + display_width(cell.ids);
     if (page->columns > used + 8) {
         display_fit(name, cell.name, page->columns - (unsigned)used);
     } else {
@@ -113,7 +114,7 @@ enum { APART_COLUMNS = 100 };
 /* Columns of a bar before @text. */
 static size_t bar_size(const Page *page, const char *text)
 {
-    size_t used = strlen(text) + 5;
+    size_t used = display_width(text) + 5;
     size_t left = page->columns > used ? page->columns - used : 0;
 
     left = left > BAR_MOST ? BAR_MOST : left;
@@ -132,8 +133,8 @@ static void put_ticks(Page *page, const CpuTime *time)
     size_t n;
     unsigned i;
 
-    snprintf(text, sizeof(text), "user %.0f%% kernel %.0f%% DPC %.0f%% "
-             "interrupt %.0f%% idle %.0f%%",
+    snprintf(text, sizeof(text), _("user %.0f%% kernel %.0f%% DPC %.0f%% "
+                                   "interrupt %.0f%% idle %.0f%%"),
              cpu_time_percent(time, CPU_TICK_USER),
              cpu_time_percent(time, CPU_TICK_KERNEL),
              cpu_time_percent(time, CPU_TICK_DPC),
@@ -141,7 +142,7 @@ static void put_ticks(Page *page, const CpuTime *time)
              cpu_time_percent(time, CPU_TICK_IDLE));
     if (time->has_samples && page->columns >= APART_COLUMNS) {
         n = strlen(text);
-        snprintf(text + n, sizeof(text) - n, "  samples %.0f%% apart",
+        snprintf(text + n, sizeof(text) - n, _("  samples %.0f%% apart"),
                  cpu_time_apart(time));
     }
     n = 0;
@@ -170,9 +171,10 @@ static void put_busy(const Top *top, Page *page, size_t number)
 
     wait = wait > busy ? busy : wait;
     if (host) {
-        snprintf(waited, sizeof(waited), " of which host-wait %.0f%%", wait);
+        snprintf(waited, sizeof(waited), _(" of which host-wait %.0f%%"),
+                 wait);
     }
-    snprintf(text, sizeof(text), "busy %.0f%%%s idle %.0f%%", busy, waited,
+    snprintf(text, sizeof(text), _("busy %.0f%%%s idle %.0f%%"), busy, waited,
              idle);
     size = bar_size(page, text);
     n = fill(bar, 0, size, busy - wait, '|');

@@ -11,6 +11,7 @@
 
 #include "common/map.h"
 #include "common/message.h"
+#include "common/translate.h"
 #include "irq/rates.h"
 #include "shared/cpu-times.h"
 #include "shared/display.h"
@@ -89,7 +90,7 @@ static void add_thread(Looking *looking, const ShareThread *thread)
     process->pid = thread->pid;
     process->ns += thread->run_ns;
     snprintf(whole, sizeof(whole), "%s%s%" PRIu32, thread->name,
-             *thread->name ? ", thread " : "thread ", thread->tid);
+             *thread->name ? _(", thread ") : _("thread "), thread->tid);
     display_fit(fitting, whole, 40);
     snprintf(one->name, sizeof(one->name), "%.*s",
              (int)sizeof(one->name) - 1, fitting);

@@ -9,6 +9,9 @@
  */
 #include "why/why.h"
 
+#include "common/translate.h"
+#include "shared/vcpu-count.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,14 +74,14 @@ static double busy_of(const WhyEvidence *e, unsigned *n)
 static void say_line(const WhyEvidence *e, char *text, size_t size)
 {
     if (*e->irq_line) {
-        snprintf(text, size, "; most often raised: %s, %.0f times a second",
+        snprintf(text, size, _("; most often raised: %s, %.0f times a second"),
                  e->irq_line, e->irq_line_rate);
     } else if (e->irq_on) {
-        snprintf(text, size, "; the IRQ log saw none, so they do not come "
-                 "from QEMU's devices");
+        snprintf(text, size, _("; the IRQ log saw none, so they do not come "
+                               "from QEMU's devices"));
     } else {
-        snprintf(text, size, "; which device is not known, as the IRQ log is "
-                 "off");
+        snprintf(text, size, _("; which device is not known, as the IRQ log "
+                               "is off"));
     }
 }
 
@@ -93,11 +96,12 @@ static double judge_dpcs(const WhyEvidence *e, WhyCause *cause)
     if (e->vcpus[worst].dpc < dpc_much) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "DPCs take %.0f%% of vCPU %u "
-             "(by Windows' ticks): a driver works too long at raised IRQL",
+    snprintf(cause->text, sizeof(cause->text),
+             _("DPCs take %.0f%% of vCPU %u (by Windows' ticks): a driver "
+               "works too long at raised IRQL"),
              100 * e->vcpus[worst].dpc, worst);
-    snprintf(cause->next, sizeof(cause->next), "vmscope irq --summary, for "
-             "the device that interrupts most");
+    snprintf(cause->next, sizeof(cause->next),
+             _("vmscope irq --summary, for the device that interrupts most"));
     return at_most_1(0.6 + e->vcpus[worst].dpc);
 }
 
@@ -117,15 +121,17 @@ static double judge_interrupts(const WhyEvidence *e, WhyCause *cause)
     }
     say_line(e, line, sizeof(line));
     if (vcpu->interrupt < interrupt_much) {
-        snprintf(cause->text, sizeof(cause->text), "an interrupt storm: "
-                 "%.0f interrupts a second%s", e->irqs, line);
+        snprintf(cause->text, sizeof(cause->text),
+                 _("an interrupt storm: %.0f interrupts a second%s"),
+                 e->irqs, line);
     } else {
-        snprintf(cause->text, sizeof(cause->text), "interrupts take %.0f%% "
-                 "of vCPU %u (by Windows' ticks)%s", 100 * vcpu->interrupt,
+        snprintf(cause->text, sizeof(cause->text),
+                 _("interrupts take %.0f%% of vCPU %u (by Windows' ticks)%s"),
+                 100 * vcpu->interrupt,
                  worst, line);
     }
-    snprintf(cause->next, sizeof(cause->next), "vmscope irq --summary%s",
-             e->irq_on ? "" : ", in a QEMU with the IRQ log");
+    snprintf(cause->next, sizeof(cause->next), _("vmscope irq --summary%s"),
+             e->irq_on ? "" : _(", in a QEMU with the IRQ log"));
     return at_most_1(larger(0.65 + vcpu->interrupt,
                             e->irq_line_rate >= line_many ? 0.7 : 0));
 }
@@ -142,16 +148,18 @@ static double judge_rate(const WhyEvidence *e, WhyCause *cause)
     if (e->vcpus[worst].interrupts < interrupts_many) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "vCPU %u takes %.0f "
-             "interrupts a second (Windows' timer needs 64 to 2,000): a "
-             "device, or timers and IPIs, keep it from its work", worst,
+    snprintf(cause->text, sizeof(cause->text),
+             _("vCPU %u takes %.0f interrupts a second (Windows' timer needs "
+               "64 to 2,000): a device, or timers and IPIs, keep it from its "
+               "work"), worst,
              e->vcpus[worst].interrupts);
-    snprintf(cause->next, sizeof(cause->next), "vmscope irq --summary");
+    snprintf(cause->next, sizeof(cause->next), _("vmscope irq --summary"));
     return 0.4;
 }
 
 static double judge_timer(const WhyEvidence *e, WhyCause *cause)
 {
+    char vcpus[VCPU_COUNT_MAX];
     unsigned worst = 0;
     unsigned n = 0;
     unsigned i;
@@ -163,13 +171,15 @@ static double judge_timer(const WhyEvidence *e, WhyCause *cause)
     if (!n) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "the guest's clock interrupts "
-             "%u vCPU%s more than %.0f times a second (vCPU %u: %.0f): a "
-             "program has asked for a fine timer resolution, and each "
-             "interrupt costs exits", n, n == 1 ? "" : "s", clocks_many,
-             worst, e->vcpus[worst].clocks);
-    snprintf(cause->next, sizeof(cause->next), "powercfg /energy in the "
-             "guest, which names the program; the hv-stimer enlightenment");
+    snprintf(cause->text, sizeof(cause->text),
+             _("the guest's clock interrupts %s more than %.0f times a "
+               "second (vCPU %u: %.0f): a program has asked for a fine timer "
+               "resolution, and each interrupt costs exits"),
+             vcpu_count(n, vcpus), clocks_many, worst,
+             e->vcpus[worst].clocks);
+    snprintf(cause->next, sizeof(cause->next),
+             _("powercfg /energy in the guest, which names the program; the "
+               "hv-stimer enlightenment"));
     return weight_timer;
 }
 
@@ -185,11 +195,13 @@ static double judge_steal(const WhyEvidence *e, WhyCause *cause)
         e->vcpus[worst].host_wait < host_wait_much) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "the host let vCPU %u wait "
-             "for a CPU %.0f%% of the time: the host has too much to do, not "
-             "the guest", worst, 100 * e->vcpus[worst].host_wait);
-    snprintf(cause->next, sizeof(cause->next), "top on the host; pin vCPUs "
-             "to CPUs of their own, or run less beside them");
+    snprintf(cause->text, sizeof(cause->text),
+             _("the host let vCPU %u wait for a CPU %.0f%% of the time: the "
+               "host has too much to do, not the guest"),
+             worst, 100 * e->vcpus[worst].host_wait);
+    snprintf(cause->next, sizeof(cause->next),
+             _("top on the host; pin vCPUs to CPUs of their own, or run less "
+               "beside them"));
     return at_most_1(0.75 + e->vcpus[worst].host_wait / 2);
 }
 
@@ -202,13 +214,16 @@ static double judge_polling(const WhyEvidence *e, WhyCause *cause)
 
         if (vcpu->has_host && vcpu->seen &&
             vcpu->host_run >= host_run_polling && vcpu->idle >= idle_polling) {
-            snprintf(cause->text, sizeof(cause->text), "vCPU %u uses %.0f%% "
-                     "of a host CPU while Windows is idle %.0f%% of the "
-                     "time: the guest polls instead of halting", i,
+            snprintf(cause->text, sizeof(cause->text),
+                     _("vCPU %u uses %.0f%% of a host CPU while Windows is "
+                       "idle %.0f%% of the time: the guest polls instead of "
+                       "halting"),
+                     i,
                      100 * vcpu->host_run, 100 * vcpu->idle);
-            snprintf(cause->next, sizeof(cause->next), "see whether the "
-                     "guest's power settings turn idle states off, and "
-                     "whether -overcommit cpu-pm=on is given");
+            snprintf(cause->next, sizeof(cause->next),
+                     _("see whether the guest's power settings turn idle "
+                       "states off, and whether -overcommit cpu-pm=on is "
+                       "given"));
             return weight_polling;
         }
     }
@@ -223,11 +238,13 @@ static double judge_full(const WhyEvidence *e, WhyCause *cause)
     if (!n || busy < busy_full || e->ready < ready_many * n) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "no vCPU is free: all %u are "
-             "busy %.0f%% of the time, and on average %.1f threads that "
-             "could run wait for one", n, 100 * busy, e->ready);
-    snprintf(cause->next, sizeof(cause->next), "vmscope top, for who uses "
-             "them; give the VM more vCPUs if that is what it is for");
+    snprintf(cause->text, sizeof(cause->text),
+             _("no vCPU is free: all %u are busy %.0f%% of the time, and on "
+               "average %.1f threads that could run wait for one"),
+             n, 100 * busy, e->ready);
+    snprintf(cause->next, sizeof(cause->next),
+             _("vmscope top, for who uses them; give the VM more vCPUs if "
+               "that is what it is for"));
     return weight_full;
 }
 
@@ -239,12 +256,15 @@ static double judge_hog(const WhyEvidence *e, WhyCause *cause)
     if (!n || e->hog_vcpus < hog_much) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "%s (%" PRIu32 ") uses %.2f "
-             "of %u vCPUs; its busiest thread, %s, uses %.2f", e->hog,
+    snprintf(cause->text, sizeof(cause->text),
+             _("%s (%" PRIu32 ") uses %.2f of %u vCPUs; its busiest thread, "
+               "%s, uses %.2f"),
+             e->hog,
              e->hog_pid, e->hog_vcpus, n, e->hog_thread,
              e->hog_thread_vcpus);
-    snprintf(cause->next, sizeof(cause->next), "vmscope top --filter %" PRIu32
-             "; vmscope why %" PRIu32, e->hog_pid, e->hog_pid);
+    snprintf(cause->next, sizeof(cause->next),
+             _("vmscope top --filter %" PRIu32 "; vmscope why %" PRIu32),
+             e->hog_pid, e->hog_pid);
     return at_most_1(weight_hog + 0.3 * e->hog_vcpus / n);
 }
 
@@ -256,11 +276,12 @@ static double judge_idle(const WhyEvidence *e, WhyCause *cause)
     if (!n || busy >= busy_nothing) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "the vCPUs are idle %.0f%% of "
-             "the time: if something is slow, it waits for a disk, the "
-             "network, or another thread", 100 * (1 - busy));
-    snprintf(cause->next, sizeof(cause->next), "vmscope why PID, of what is "
-             "slow");
+    snprintf(cause->text, sizeof(cause->text),
+             _("the vCPUs are idle %.0f%% of the time: if something is slow, "
+               "it waits for a disk, the network, or another thread"),
+             100 * (1 - busy));
+    snprintf(cause->next, sizeof(cause->next),
+             _("vmscope why PID, of what is slow"));
     return weight_idle;
 }
 

@@ -12,6 +12,7 @@
 #include "common/jsonout.h"
 #include "common/map.h"
 #include "common/message.h"
+#include "common/translate.h"
 #include "shared/display.h"
 #include "source/qmp-dump.h"
 #include "source/why-json.h"
@@ -182,7 +183,7 @@ static void print_who_at(const Graph *graph, uint64_t address, Out *out)
         format_who(node->thread, who, sizeof(who));
         out_text(out, who);
     } else {
-        out_printf(out, "an unreadable thread at 0x%" PRIx64, address);
+        out_printf(out, _("an unreadable thread at 0x%" PRIx64), address);
     }
 }
 
@@ -193,21 +194,21 @@ static void print_object(const Graph *graph, const Node *node,
     uint64_t owner = qmp_uint(object, "owner", 0);
 
     if (!qmp_has(object, "type")) {
-        out_text(out, "something that cannot be read");
+        out_text(out, _("something that cannot be read"));
     } else if (!qmp_has(object, "type-name")) {
-        out_printf(out, "an object of type %" PRIu64,
+        out_printf(out, _("an object of type %" PRIu64),
                    qmp_uint(object, "type", 0));
     } else if (*qmp_text(object, "type-name", "") == 'e') {
-        out_text(out, "an event");
+        out_text(out, _("an event"));
     } else {
         out_printf(out, "a %s", qmp_text(object, "type-name", ""));
     }
     if (owner == node->address) {
-        out_text(out, " that it has itself");
+        out_text(out, _(" that it has itself"));
     } else if (owner) {
-        out_text(out, " that ");
+        out_text(out, _(" that "));
         print_who_at(graph, owner, out);
-        out_text(out, " has");
+        out_text(out, _(" has"));
     }
 }
 
@@ -217,20 +218,21 @@ static void print_wait(const Graph *graph, const Node *node, Out *out)
     size_t n = json_array_size(objects);
     size_t i;
 
-    out_printf(out, " waits (%s)",
-               qmp_text(node->thread, "wait-reason-name", "no reason known"));
+    out_printf(out, _(" waits (%s)"),
+               qmp_text(node->thread, "wait-reason-name",
+                        _("no reason known")));
     if (!n) {
         return;
     }
-    out_text(out, n == 1 ? " for " :
+    out_text(out, n == 1 ? _(" for ") :
              qmp_bool(node->thread, "wait-all", false)
-             ? " for all of: " : " for the first of: ");
+             ? _(" for all of: ") : _(" for the first of: "));
     for (i = 0; i < n && i < OBJECTS_SHOWN; i++) {
         out_text(out, i ? "; " : "");
         print_object(graph, node, objects, i, out);
     }
     if (n > i) {
-        out_printf(out, "; and %zu more", n - i);
+        out_printf(out, _("; and %zu more"), n - i);
     }
 }
 
@@ -242,15 +244,15 @@ static void print_state(const Graph *graph, const Node *node, Out *out)
     if (!strcmp(state, "Waiting")) {
         print_wait(graph, node, out);
     } else if (behind) {
-        out_printf(out, " is ready, but CPU %" PRIu64 " has ",
+        out_printf(out, _(" is ready, but CPU %" PRIu64 " has "),
                    qmp_uint(node->thread, "cpu-number", 0));
         print_who_at(graph, behind, out);
     } else if (!strcmp(state, "Running")) {
-        out_text(out, " runs");
+        out_text(out, _(" runs"));
     } else if (*state) {
-        out_printf(out, " is in state %s", state);
+        out_printf(out, _(" is in state %s"), state);
     } else {
-        out_text(out, " is in a state that is not known");
+        out_text(out, _(" is in a state that is not known"));
     }
 }
 
@@ -304,9 +306,9 @@ static void print_chain(const Graph *graph, const Node *first, Out *out)
         node = holder_of(graph, node);
         for (i = 0; node && i < n; i++) {
             if (shown[i] == node) {
-                out_text(out, first->deadlocked ? "  => a deadlock\n" :
-                         node->deadlocked ? "  => behind a deadlock\n" :
-                         "  => back to a thread above\n");
+                out_text(out, first->deadlocked ? _("  => a deadlock\n") :
+                         node->deadlocked ? _("  => behind a deadlock\n") :
+                         _("  => back to a thread above\n"));
                 return;
             }
         }
@@ -323,8 +325,9 @@ static void print_deadlocks(const Graph *graph, Out *out)
         const json_t *members = json_array_get(graph->deadlocks, i);
         size_t count = json_array_size(members);
 
-        out_printf(out, "%sDeadlock of %zu threads: none of them can go on\n",
-                   i ? "" : "\n", count);
+        out_text(out, i ? "" : "\n");
+        out_printf(out, _("Deadlock of %zu threads: none of them can go on\n"),
+                   count);
         for (k = 0; k < count; k++) {
             out_text(out, "  ");
             print_who_at(graph, (uint64_t)json_integer_value(
@@ -347,7 +350,7 @@ void why_print_waits(const json_t *waits, Out *out)
         }
     }
     if (!graph.n) {
-        out_text(out, "it has no threads\n");
+        out_text(out, _("it has no threads\n"));
     }
     print_deadlocks(&graph, out);
     graph_free(&graph);

@@ -230,18 +230,19 @@ static void print_causes(const WhyEvidence *e, const WhyCause *causes,
     unsigned i;
 
     if (!n) {
-        out_printf(&out, "Nothing stands out in %.0f s.  If something is "
-                   "slow nevertheless: vmscope why PID\n", e->seconds);
+        out_printf(&out, _("Nothing stands out in %.0f s.  If something is "
+                           "slow nevertheless: vmscope why PID\n"),
+                   e->seconds);
     }
     for (i = 0; i < n; i++) {
         snprintf(number, sizeof(number), "%u. ", i + 1);
         lines += why_wrap(NULL, number, 3, causes[i].text) +
-                 why_wrap(NULL, "   next: ", 9, causes[i].next);
+                 why_wrap(NULL, _("   next: "), 9, causes[i].next);
         if (i && lines > LINES_MAX) {
             break;
         }
         why_wrap(&out, number, 3, causes[i].text);
-        why_wrap(&out, "   next: ", 9, causes[i].next);
+        why_wrap(&out, _("   next: "), 9, causes[i].next);
     }
 }
 

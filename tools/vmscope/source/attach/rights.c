@@ -8,6 +8,8 @@
  */
 #include "source/attach/process.h"
 
+#include "common/translate.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,16 +84,16 @@ static void explain_refused_capability(pid_t pid, Err *err)
 {
     Namespace where = user_namespace(pid);
     const char *why =
-        "a security module (AppArmor, SELinux) or a seccomp filter forbids "
-        "it; run this outside of a container, or allow it to trace QEMU";
+        _("a security module (AppArmor, SELinux) or a seccomp filter forbids "
+          "it; run this outside of a container, or allow it to trace QEMU");
 
     if (where == NAMESPACE_OTHER) {
-        why = "it runs in another user namespace; run this as root of the "
-              "host, outside of any container";
+        why = _("it runs in another user namespace; run this as root of the "
+                "host, outside of any container");
     } else if (where == NAMESPACE_HIDDEN && !is_in_first_namespace()) {
-        why = "that is good in this user namespace alone (as in a rootless "
-              "container), and it runs outside; run this as root of the host, "
-              "or as its user, outside of the container";
+        why = _("that is good in this user namespace alone (as in a rootless "
+                "container), and it runs outside; run this as root of the "
+                "host, or as its user, outside of the container");
     }
     err_set(err, ERR_IO, "reading its memory is refused although this has "
             "CAP_SYS_PTRACE: %s", why);
