@@ -54,9 +54,10 @@ DATA_FILES = re.compile(
     r'attach/monitor|attach/registers)\.c$')  # words of QEMU's monitor
 
 # Words that stay: names of things, units, and Windows' own.
-TERMS = {'QEMU', 'vmscope', 'us', 'ms', 'ns', 'Hz', 'GiB', 'KiB', 'Windows', 'KVM', 'DPC', 'PID', 'TID', 'MSI', 'IRQ', 'QMP',
-         'IRQL', 'vCPU', 'cpu', 'CPU', 'UTC', 'MiB', 'PRI', 'JSON', 'kHz',
-         'tid', 'irq', 'SW', 'IRQ'}
+TERMS = {'CPU', 'DPC', 'GiB', 'Hz', 'IRQ', 'IRQL', 'JSON', 'KVM', 'KiB',
+         'MSI', 'MiB', 'PID', 'PRI', 'QEMU', 'QMP', 'SW', 'TID', 'UTC',
+         'Windows', 'cpu', 'irq', 'kHz', 'ms', 'ns', 'tid', 'us', 'vCPU',
+         'vmscope'}
 
 # A command, or examples of command lines, which people copy.
 EXAMPLE = re.compile(r'^(  (vmscope|irqlog-analyze) |vmscope \w+$)')
@@ -73,7 +74,8 @@ ALLOWED = {
     'tools/vmscope/record/record.c': {'%s%s(from outside)'},
     # lines of the log's text format, and of irqlog-analyze's blocks
     'tools/vmscope/irq/irq.c': {'         inner-calls=%u\\n'},
-    'tools/irqlog-analyze/symbols.c': {'(unknown)', ' at ', '\\n   (inlined by) '},
+    'tools/irqlog-analyze/symbols.c': {
+        '(unknown)', ' at ', '\\n   (inlined by) '},
     # labels of lines, the same in every output
     'tools/vmscope/irq/drivers.c': {'%s by %s'},
     'tools/vmscope/shared/trace-who.c': {'process %u', 'process at %#u'},
@@ -147,8 +149,7 @@ def is_seen(text, calls):
     words = words_of(text)
     if not words or EXAMPLE.match(text):
         return False
-    inner = next((name for name, _ in calls if name not in ('{', '={', '[', '')),
-                 '')
+    inner = next((name for name, _ in calls if re.match(r'\w', name)), '')
     if inner in SHOW:
         return (inner, dict(calls)[inner]) not in NAMES
     return ' ' in text      # elsewhere a sentence, or a part of one
