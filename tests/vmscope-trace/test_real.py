@@ -3,7 +3,9 @@
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 
+import json
 import os
+import re
 import signal
 import time
 
@@ -61,6 +63,17 @@ def test_both_traces():
                 ['export', '--format', 'perfetto'],
                 ['export', '--format', 'json']):
         vmscope(*way, path, raw=True)
+    check_callers(vmscope('report', '--html', path).out)
+
+
+def check_callers(page):
+    """The page has functions for the places that raised interrupts."""
+    listed = re.search(r'<script id="callers"[^>]*>(.*?)</script>', page,
+                       re.DOTALL)
+    check(listed, 'the page has no list of callers')
+    names = [one['name'] for one in json.loads(listed[1])]
+    check(any(re.fullmatch(r'\w+(\.\w+)*( > \w+(\.\w+)*)*', name)
+              for name in names), f'names of callers: {names}')
 
 
 # With image-names=bytes: see user_processes() in guest/nt/world.c.

@@ -137,7 +137,9 @@ class World:
         # Commands this QEMU does not have.
         self.missing = {'query-windows-cpu-time', 'query-windows-waits',
                         'query-windows-interrupts',
+                        'query-windows-processes',
                         'query-windows-thread-time'}
+        self.processes = []     # of query-windows-processes
         self.interrupts = []    # of query-windows-interrupts
         self.objects = {}       # path: {name: (type, value)}
         self.vhost = set()      # paths of virtio devices that have it
@@ -251,6 +253,9 @@ class World:
                               'kernel': int(kernel * seconds) % (1 << 32)})
         return {'monotonic-ns': self.now_ns, 'tick-ns': 15625000,
                 'threads': found}
+
+    def query_windows_processes(self, _):
+        return {'processes': self.processes}
 
     def query_windows_waits(self, arguments):
         if not self.waits:

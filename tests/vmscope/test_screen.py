@@ -247,6 +247,23 @@ def select(terminal, text):
     raise AssertionError(f'{text} is not marked on:\n{terminal.screen()}')
 
 
+def test_path_of_a_thread():
+    """A thread's view says which file its process runs, the whole path."""
+    path = r'\Device\HarddiskVolume3\Program Files\chrome.exe'
+    world = calm(300)
+    world.missing = world.missing - {'query-windows-processes'}
+    world.processes = [{'unique-process-id': 4000,
+                        'process-image': 'chrome.exe',
+                        'process-path': path}]
+    terminal = top(world=world)
+    still(terminal)
+    select(terminal, 'Compositor')
+    terminal.keys('Enter')
+    terminal.wait('4000/4004 chrome.exe: Compositor')
+    screen = terminal.wait('image ')
+    check(f'image    {path}' in screen, screen)
+
+
 def test_thread():
     """Enter shows a thread: where it ran, for how long, what came then."""
     terminal = top()

@@ -15,6 +15,7 @@
 #include "report/view.h"
 
 #include "common/message.h"
+#include "report/callers.h"
 #include "report/format.h"
 #include "winos/layout.h"
 
@@ -152,6 +153,7 @@ typedef struct Page {
     HostName host[MAX_HOST_THREADS];
     unsigned n_host;
     Map host_known;             /* tid to index plus 1 */
+    Callers *callers;
 } Page;
 
 static void put_time(Page *page, uint64_t ns)
@@ -268,14 +270,6 @@ static void take_for_switches(Page *page, const TraceItem *item)
     }
 }
 
-/* Counted from where QEMU's program lies, as tools for symbols want it. */
-static uint64_t code_offset(const Page *page, uint64_t address)
-{
-    uint64_t base = page->stats->info.load_base;
-
-    return address > base ? address - base : address;
-}
-
 /* Host threads are named behind the events, each once. */
 static void tell_host_thread(Page *page, const TraceItem *item)
 {
@@ -310,6 +304,15 @@ static void put_host_threads(Page *page)
     map_clear(&page->host_known);
 }
 
+static void put_callers(Page *page)
+{
+    JsonOut json = { .out = page->to.out, .page = true };
+
+    out_text(page->to.out, "</script>\n<script id=\"callers\" "
+             "type=\"application/json\">");
+    callers_write(page->callers, &json);
+}
+
 static void take_for_interrupts(Page *page, const TraceItem *item)
 {
     int64_t level;
@@ -324,7 +327,9 @@ static void take_for_interrupts(Page *page, const TraceItem *item)
     put_signed(&page->to, level);
     put_number(&page->to, item->irq.depth);
     put_number(&page->to, item->irq.tid);
-    put_number(&page->to, code_offset(page, item->irq.caller));
+    put_number(&page->to, callers_offset(&page->stats->info,
+                                         item->irq.caller));
+    callers_add(page->callers, item->irq.caller);
     tell_host_thread(page, item);
 }
 
@@ -406,6 +411,7 @@ bool report_html(Out *out, const ReportStats *stats, const char *path,
     if (!page.lanes) {
         die_no_memory();
     }
+    page.callers = callers_new(&stats->info);
     trace_who_init(&page.who);
     out_bytes(out, (const char *)html_before, sizeof(html_before));
     out_text(out, "<script id=\"report\" type=\"application/json\">");
@@ -415,9 +421,11 @@ bool report_html(Out *out, const ReportStats *stats, const char *path,
            put_events(&page, path, "host", take_for_host, err) &&
            put_events(&page, path, "ticks", take_for_ticks, err);
     put_host_threads(&page);
+    put_callers(&page);
     out_text(out, "</script>");
     out_bytes(out, (const char *)html_after, sizeof(html_after));
     trace_who_free(&page.who);
+    callers_free(page.callers);
     free(page.lanes);
     return good;
 }

@@ -126,6 +126,9 @@ void top_thread_page(const Top *top, Page *page)
     } else {
         page_line(page, LINE_TITLE, "%s", view->name);
     }
+    if (view->path) {
+        page_line(page, LINE_PLAIN, _("image    %s"), view->path);
+    }
     put_state(view, page);
     put_seen(view, page);
     put_vcpu_line(view, page);

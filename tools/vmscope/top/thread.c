@@ -167,6 +167,7 @@ void thread_view_open(ThreadView *view, const ShareThread *thread,
     view->tid = thread->tid;
     view->has_ids = thread->has_ids;
     view->name = keep(name);
+    view->image = keep(thread->image);
     view->open = true;
 }
 
@@ -196,8 +197,18 @@ bool thread_view_update(ThreadView *view, Qmp *qmp, uint64_t now_ns,
     return true;
 }
 
+void thread_view_set_path(ThreadView *view, const char *path)
+{
+    if (path) {
+        free(view->path);
+        view->path = keep(path);
+    }
+}
+
 void thread_view_close(ThreadView *view)
 {
     free(view->name);
+    free(view->image);
+    free(view->path);
     memset(view, 0, sizeof(*view));
 }

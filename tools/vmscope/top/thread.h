@@ -47,6 +47,8 @@ typedef struct ThreadView {
     uint32_t tid;
     bool has_ids;
     char *name;                 /* image and name */
+    char *image;                /* ImageFileName, as entries have it */
+    char *path;                 /* of that image; NULL: not known so far */
     uint64_t after;             /* number of the last entry taken */
     uint64_t lost;              /* entries in between that were missing */
     uint64_t first_ns;          /* what was seen reaches from here */
@@ -83,6 +85,9 @@ void thread_view_open(ThreadView *view, const ShareThread *thread,
  */
 bool thread_view_update(ThreadView *view, Qmp *qmp, uint64_t now_ns,
                         Err *err);
+
+/* The path of its image, which is copied; NULL leaves what was known. */
+void thread_view_set_path(ThreadView *view, const char *path);
 
 void thread_view_close(ThreadView *view);
 

@@ -147,6 +147,12 @@ const TraceHost *top_host(const Top *top, size_t vcpu)
 
 bool top_update_thread(Top *top, Err *err)
 {
+    ThreadView *view = &top->thread;
+
+    if (view->has_ids) {
+        thread_view_set_path(view, proc_paths_of(&top->paths, view->pid,
+                                                 view->image));
+    }
     return thread_view_update(&top->thread, top->qmp,
                               sched_feed_now_ns(&top->feed), err);
 }

@@ -104,7 +104,8 @@ function describeRun(lane, index) {
 
 const whoRaised = (lane, index) =>
     `${hostThreads.get(lane.tid[index]) || `host thread ${lane.tid[index]}`}, ` +
-    `from 0x${lane.caller[index].toString(16)}`;
+    `from ${callerNames.get(lane.caller[index]) ||
+            `0x${lane.caller[index].toString(16)}`}`;
 
 function describeIrq(lane, index) {
     const line = lane.line || {};

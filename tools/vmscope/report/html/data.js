@@ -217,6 +217,8 @@ for (const lane of cpuLanes) {
 const lineLabel = (line) => line ? line.label : '(unknown)';
 const lineLanes = new Map();
 const lines = new Map(report.lines.map((line) => [line.line, line]));
+const callerNames = new Map(JSON.parse($('callers').textContent)
+    .map((one) => [one.offset, one.name]));
 const hostThreads = new Map(JSON.parse($('host-threads').textContent)
     .map((t) => [t.tid, t.name]));
 readEvents('interrupts', 5, (e) => e[1], (id, n, e, count) => {
