@@ -51,7 +51,8 @@ DATA_FILES = re.compile(
     r'jsonout|bundle|why-json|'
     r'view-block|'          # its words are promised: docs/formats/
     r'device-label|'        # a device is called the same in every output
-    r'attach/monitor|attach/registers)\.c$')  # words of QEMU's monitor
+    r'attach/monitor|attach/registers|'     # words of QEMU's monitor
+    r'attach/status)\.c$')  # answers as QEMU gives them, in English
 
 # Words that stay: names of things, units, and Windows' own.
 TERMS = {'CPU', 'DPC', 'GiB', 'Hz', 'IRQ', 'IRQL', 'JSON', 'KVM', 'KiB',
@@ -86,6 +87,20 @@ ALLOWED = {
     'tools/vmscope/shared/windows-name.c': {
         'Windows 7 SP1', 'Windows Server 2022'},
     'tools/vmscope/shared/names.c': {'AZaz09. -_+('},
+    # not translated yet: written while this test was, in another branch
+    'tools/vmscope/shared/driver-names.c': {'%s by %s'},
+    'tools/vmscope/report/text-route.c': {
+        'where the IOMMU sends it', 'APIC %u', '  and %zu more\\n',
+        'one or more vCPUs', ', and %zu others', 'vector 0x%02x on ',
+        ', %u times', '\\n           then ',
+        '\\nFrom message to driver, and the thread that vCPU switched to '
+        'next within %s\\n   events followed      mean   longest  '
+        'device\\n'},
+    'tools/vmscope/why/rules.c': {
+        "the driver %.100s runs for %.2f of the vCPUs' time, %.0f%% of that "
+        'at raised IRQL%s%.100s: it spins, or has too much to do',
+        ', most behind its export ',
+        'vmscope profile --by export; vmscope profile --by thread'},
     # options and operands, to be copied
     'tools/vmscope/record/options.c': {'[-- COMMAND...]'},
     'tools/vmscope/ps/ps.c': {'--qmp %s', '--libvirt %s'},

@@ -278,7 +278,7 @@ static void put_paths(View *view, const ReportProcess *list, size_t n)
             continue;
         }
         if (!begun) {
-            put_heading(view, "    pid  path of the image");
+            put_heading(view, _("    pid  path of the image"));
             begun = true;
         }
         out_printf(view->out, "%7" PRIu32 "  ", who->pid);
