@@ -276,6 +276,11 @@ static bool watch_arm_all(Watch *w)
         bool is_new = w->present[i] && !exact->was_present[i];
 
         exact->was_present[i] = w->present[i];
+        if (is_new) {
+            /* Another vCPU's thread than the one that was armed. */
+            winsched_disarm(&slot->cpu);
+            atomic_store(&slot->armed, 0);
+        }
         exact->work[i] = w->present[i] &&
                          (is_new || gva != atomic_load(&slot->to_arm));
         if (exact->work[i]) {

@@ -156,6 +156,43 @@ static void test_reset(void)
     }
 }
 
+static WinschedCounts at_reset;
+
+/* The next guest's store, where the last one's CurrentThread was. */
+static void reset_and_store(Machine *m)
+{
+    watch_reset(m->watch);
+    m->n_events = 0;
+    machine_store(m, 0, 2);
+    at_reset = machine_vcpu(m, 0).counts;
+}
+
+/* Inside of a round: what is unpublished is not sampled, let alone recorded. */
+static void test_unpublished(gconstpointer can_map)
+{
+    unsigned at;
+
+    for (at = 0; at < 40; at++) {
+        WinschedCounts counts;
+        Machine m;
+
+        begin(&m, 0);
+        m.can_map = GPOINTER_TO_INT(can_map);
+        machine_run(&m, 1 * MS);
+        machine_at(&m, m.can_map ? MACHINE_STAMP : MACHINE_SAMPLED, at,
+                   reset_and_store);
+        watch_turn(m.watch);
+        g_assert_null(m.then);
+        counts = machine_vcpu(&m, 0).counts;
+        g_assert_cmpuint(counts.samples[WINSCHED_POLL], ==,
+                         at_reset.samples[WINSCHED_POLL]);
+        g_assert_cmpuint(counts.torn, ==, at_reset.torn);
+        g_assert_cmpuint(counts.faults, ==, at_reset.faults);
+        g_assert_cmpuint(m.n_events, ==, 0);
+        machine_deinit(&m);
+    }
+}
+
 static void test_off(void)
 {
     Machine m;
@@ -177,6 +214,10 @@ int main(int argc, char **argv)
     g_test_add_func("/watch/dense/ends", test_ends);
     g_test_add_func("/watch/dense/yields", test_yields);
     g_test_add_func("/watch/dense/reset", test_reset);
+    g_test_add_data_func("/watch/dense/unpublished/mapped",
+                         GINT_TO_POINTER(1), test_unpublished);
+    g_test_add_data_func("/watch/dense/unpublished/sampled", NULL,
+                         test_unpublished);
     g_test_add_func("/watch/dense/off", test_off);
     return g_test_run();
 }

@@ -8,6 +8,7 @@
 #include "watch/internal.h"
 
 #include <glib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MS UINT64_C(1000000)
@@ -601,6 +602,31 @@ static void test_stop(void)
 }
 
 /* Figures last from one kernel to the next. */
+/* A layout that is found out again and again does not wait each time. */
+static void test_views_retire(void)
+{
+    unsigned graces;
+    unsigned i;
+    Machine m;
+
+    machine_init(&m);
+    machine_find(&m);
+    watch_grace(m.watch);
+    graces = m.graces;
+    for (i = 0; i < 4 * WATCH_MAX_RETIRED; i++) {
+        const WatchView *now = atomic_load(&watch_shared(m.watch)->view);
+        WatchView *next = malloc(sizeof(*next));
+
+        *next = *now;
+        watch_set_view(m.watch, next);
+        g_assert_true(atomic_load(&watch_shared(m.watch)->view) == next);
+        g_assert_cmpuint(m.watch->n_retired, >=, 1);
+        g_assert_cmpuint(m.watch->n_retired, <=, WATCH_MAX_RETIRED);
+        g_assert_cmpuint(m.graces - graces, ==, i / WATCH_MAX_RETIRED);
+    }
+    machine_deinit(&m);
+}
+
 static void test_counts_last(void)
 {
     WatchVcpuStatus vcpu;
@@ -665,6 +691,7 @@ int main(int argc, char **argv)
     g_test_add_func("/watch/steady-reason", test_steady_reason);
     g_test_add_func("/watch/parked", test_parked);
     g_test_add_func("/watch/stop", test_stop);
+    g_test_add_func("/watch/views-retire", test_views_retire);
     g_test_add_func("/watch/counts-last", test_counts_last);
     g_test_add_func("/watch/exit-sees", test_exit_sees);
     return g_test_run();

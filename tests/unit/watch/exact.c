@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "machine.h"
+#include "watch/internal.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -337,6 +338,95 @@ static void test_vcpu_again(void)
     machine_deinit(&m);
 }
 
+/*
+ * A vCPU is unplugged and another one plugged in, before its slot is looked
+ * at again: the new thread has no watchpoint yet, whatever the slot says.
+ */
+static void test_vcpu_replaced(void)
+{
+    uint64_t gva = machine_prcb(1) + MACHINE_CURRENT_AT;
+    Machine m;
+
+    begin(&m);
+    arm_all(&m);
+    g_assert_true(machine_status(&m).exact);
+    m.present[1] = false;
+    machine_run(&m, 21 * MS);
+    m.present[1] = true;
+    m.armed[1] = 0;
+    machine_run(&m, 21 * MS);
+    g_assert_true(machine_vcpu(&m, 1).begun);
+    g_assert_true(m.work[1][WATCH_WORK_ARM]);
+    g_assert_false(m.work[0][WATCH_WORK_ARM]);
+    /* However often that is compared until the vCPU has done it. */
+    g_assert_false(m.exact);
+    machine_run(&m, 21 * MS);
+    g_assert_false(m.exact);
+    /* And so long its switches are sampled, as before. */
+    m.n_events = 0;
+    machine_switch(&m, 1, 2);
+    machine_run(&m, 5 * MS);
+    g_assert_cmpuint(m.n_events, ==, 1);
+    machine_work(&m);
+    g_assert_cmphex(m.armed[1], ==, gva);
+    machine_turn(&m);
+    g_assert_true(m.exact);
+    g_assert_cmpstr(machine_status(&m).reason, ==, "");
+    machine_deinit(&m);
+}
+
+/*
+ * Between two stores of a work item that could not arm: to_arm is taken back
+ * already, armed is not.  Whoever asks a vCPU to arm does not claim that it is.
+ */
+static void test_not_before_armed(void)
+{
+    WatchSlot *slot;
+    Machine m;
+
+    begin(&m);
+    arm_all(&m);
+    slot = &watch_shared(m.watch)->slots[1];
+    atomic_store(&slot->to_arm, 0);
+    m.now_ns += 21 * MS;
+    watch_turn(m.watch);
+    g_assert_true(m.work[1][WATCH_WORK_ARM]);
+    g_assert_false(m.exact);
+    machine_work(&m);
+    machine_turn(&m);
+    g_assert_true(m.exact);
+    machine_deinit(&m);
+}
+
+/* A vCPU is kicked out of the guest once in 10 ms, however often it is asked. */
+static void test_verifies_seldom(void)
+{
+    uint64_t verified = 0;
+    unsigned n = 0;
+    unsigned i;
+    Machine m;
+
+    begin(&m);
+    arm_all(&m);
+    hit(&m, 1, 1);
+    machine_switch(&m, 1, 2);
+    m.hit_pending = true;
+    for (i = 0; i < 100; i++) {
+        m.now_ns += 1 * MS;
+        watch_exact_tell(m.watch);
+        watch_turn(m.watch);
+        if (m.work[1][WATCH_WORK_VERIFY]) {
+            g_assert_true(!n || m.now_ns - verified >= 10 * MS);
+            verified = m.now_ns;
+            n++;
+        }
+        machine_work(&m);
+    }
+    g_assert_cmpuint(n, >=, 9);
+    g_assert_true(machine_status(&m).exact);
+    machine_deinit(&m);
+}
+
 static void test_reset(void)
 {
     unsigned i;
@@ -410,6 +500,9 @@ int main(int argc, char **argv)
     g_test_add_func("/watch/exact/limit-itself", test_limit_itself);
     g_test_add_func("/watch/exact/vcpu-comes", test_vcpu_comes);
     g_test_add_func("/watch/exact/vcpu-again", test_vcpu_again);
+    g_test_add_func("/watch/exact/vcpu-replaced", test_vcpu_replaced);
+    g_test_add_func("/watch/exact/not-before-armed", test_not_before_armed);
+    g_test_add_func("/watch/exact/verifies-seldom", test_verifies_seldom);
     g_test_add_func("/watch/exact/reset", test_reset);
     g_test_add_func("/watch/exact/reset-in-arm", test_reset_in_arm);
     return g_test_run();
