@@ -21,7 +21,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "winos/detect.h"
+#include "winos/learn.h"
 
 #include "base/le.h"
 #include "base/now.h"
@@ -31,25 +31,11 @@
 #include <string.h>
 
 enum {
-    PRCB_WORDS = 0x4000 / 4,
-    KTHREAD_SIZE = 0xc00,
     FIRST_FIELD = 0x18,
-    MAX_KNOWN = 64,             /* threads whose last coming is remembered */
-    MAX_FIXED = 16,             /* pointers to threads, in each PRCB */
-    MAX_RECENT = 256,           /* threads that ran, for the next pass */
     BURST_NS = 1000000,         /* at most, while no switch comes */
     SETTLE_NS = 50000,          /* a switch leaves its last mark within */
     GAP_NS = 100000,            /* between two looks: switches may be missed */
     MAX_BURSTS = 4000,
-    BLIND_BURSTS = 400,         /* then it is done without another's help */
-    ENOUGH = 24,                /* marks before a place is believed */
-    ENOUGH_BURSTS = 12,
-    ENOUGH_STAYED = 8,          /* switches that a pointer has not moved in */
-    FOR_MOST = 8,               /* as many marks for it as against it */
-    FOR_MANY = 3,               /* where the guest may be held up anywhere */
-    FOR_MORE = 2,               /* where the guest has reasons to disagree */
-    CLAIM_SHARE = 3,            /* of them, what one that is claimed needs */
-    OBJECTS = 3,                /* in which a field must have shown itself */
     SAMPLE_NS = 250000,         /* winos_learn_sample() does so at most */
     WINDOW = 4,                 /* switches seen, then the PRCB is compared */
     RUNNING = 2,
@@ -57,84 +43,6 @@ enum {
     DISPATCH_INT = 31,          /* both a wait's reason and a preemption's */
     REASONS = 46,               /* 43 of them in 2024 */
 };
-
-/* How often a place bore a mark out, and how often not. */
-typedef struct Score {
-    uint16_t for_it;
-    uint16_t against;
-    uint32_t objects;           /* that bore it out: a bit for some each */
-} Score;
-
-/* A pointer to a thread in a PRCB that has not moved since it was first seen. */
-typedef struct Fixed {
-    uint16_t offset;
-    bool ran;                   /* that thread was seen to be current */
-    bool moved;                 /* or is the idle thread of none */
-    uint64_t thread;
-} Fixed;
-
-typedef struct Known {
-    uint64_t thread;
-    uint64_t total;             /* switches of all vCPUs by then */
-    uint8_t bytes[KTHREAD_SIZE];
-} Known;
-
-/* What samples now and then have seen of one vCPU. */
-typedef struct Window {
-    unsigned cpu;               /* which: one at a time */
-    unsigned switches;          /* at least so many */
-    bool open;                  /* begin is filled */
-    bool settled;               /* no switch since the last sample */
-    uint64_t prcb;
-    uint8_t begin[PRCB_WORDS * 4];
-} Window;
-
-struct WinosLearner {
-    unsigned bursts;
-    uint64_t sampled_ns;
-    uint64_t last[LIVE_MAX_CPUS];       /* thread at the last sample */
-    uint64_t settled[LIVE_MAX_CPUS][2]; /* the last that stayed, newest first */
-    Window window;
-    unsigned n_comings;         /* marks left by threads that came */
-    unsigned n_settled;         /* threads that stayed for a while */
-    unsigned n_counted;
-    unsigned n_prcb;            /* bursts in which the vCPU switched */
-    unsigned next_known;
-    unsigned n_recent;
-    uint64_t recent[MAX_RECENT];
-    unsigned n_fixed[LIVE_MAX_CPUS];
-    unsigned n_stayed[LIVE_MAX_CPUS];   /* switches they have stayed through */
-    Fixed fixed[LIVE_MAX_CPUS][MAX_FIXED];
-    Score prcb_counter[PRCB_WORDS];
-    Score prcb_claimed[PRCB_WORDS];     /* by the less strict rule */
-    Score counter[KTHREAD_SIZE / 4];
-    Score counter_claimed[KTHREAD_SIZE / 4];
-    Score state[KTHREAD_SIZE];
-    Score state_gone[KTHREAD_SIZE];     /* not Running after that */
-    Score state_settled[KTHREAD_SIZE];
-    Score state_left[KTHREAD_SIZE];     /* the same, of those that settled */
-    Score reason_waiting[KTHREAD_SIZE];
-    Score reason_ready[KTHREAD_SIZE];
-    uint64_t reasons[KTHREAD_SIZE];     /* of waits that were seen: a bit each */
-    Known known[MAX_KNOWN];
-    uint8_t now[KTHREAD_SIZE];
-    uint8_t before[PRCB_WORDS * 4];
-    uint8_t after[PRCB_WORDS * 4];
-    LiveWorld world;
-};
-
-/* What one call works on. */
-typedef struct Pass {
-    WinosLearner *l;
-    const GmemSpace *space;
-    int32_t current_at;
-    int32_t state_at;
-    int32_t counter_at;         /* KeContextSwitches */
-    int32_t next_at;
-    unsigned cpu;               /* of the world's, that is looked at */
-    unsigned switches;          /* in this burst */
-    bool held_up;               /* the observer was, in this burst */
-} Pass;
 
 WinosLearner *winos_learner_new(void)
 {
@@ -167,21 +75,7 @@ static void learn_mark_of(Score *score, uint64_t thread, bool fits)
     }
 }
 
-static bool learn_is_borne_out(const Score *score, unsigned enough,
-                               unsigned share)
-{
-    return score->for_it >= enough && score->against * share <= score->for_it;
-}
-
-/* By most marks; or by many, where there are twice as many of them. */
-static bool learn_is_sure(const Score *score, unsigned enough, unsigned share)
-{
-    return learn_is_borne_out(score, enough, share) ||
-           learn_is_borne_out(score, 2 * enough, share < FOR_MANY ? share
-                                                                  : FOR_MANY);
-}
-
-static bool learn_read(const Pass *w, uint64_t at, uint64_t *value)
+bool learn_read(const Pass *w, uint64_t at, uint64_t *value)
 {
     gmem_fresh(w->space->mem);
     return gmem_read_u64(w->space, at, value);
@@ -262,27 +156,6 @@ static void learn_remember(const Pass *w, uint64_t thread)
     }
     known->total = total;
     memcpy(known->bytes, l->now, KTHREAD_SIZE);
-}
-
-/*
- * Is it, or may it be, the idle thread of the vCPU that is looked at?  While
- * that is not known, whoever a pointer in the PRCB stays with may be.
- */
-static bool learn_is_idle(const Pass *w, uint64_t thread)
-{
-    const WinosLearner *l = w->l;
-    const Fixed *fixed = l->fixed[w->cpu];
-    unsigned i;
-
-    if (l->world.cpus[w->cpu].idle_thread) {
-        return thread == l->world.cpus[w->cpu].idle_thread;
-    }
-    for (i = 0; i < l->n_fixed[w->cpu]; i++) {
-        if (!fixed[i].moved && fixed[i].thread == thread) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* A thread that ran somewhere is looked at when fields are judged again. */
@@ -486,123 +359,6 @@ static void learn_mark_prcb(Pass *w)
     l->n_prcb++;
 }
 
-/*
- * The idle thread: of the pointers to threads that a PRCB has, the one that
- * stays while CurrentThread changes, and at times is what that changes to.
- */
-
-static void learn_find_fixed(Pass *w)
-{
-    WinosLearner *l = w->l;
-    unsigned n = 0;
-    unsigned at;
-
-    for (at = 0; at + 8 <= sizeof(l->before) && n < MAX_FIXED; at += 8) {
-        uint64_t thread = load_le64(l->before + at);
-
-        if ((int32_t)at != w->current_at && (int32_t)at != w->next_at &&
-            live_is_object(w->space, thread, LIVE_THREAD)) {
-            l->fixed[w->cpu][n++] = (Fixed) { at, false, false, thread };
-        }
-    }
-    l->n_fixed[w->cpu] = n;
-}
-
-/* What became of them in a burst; @last is who runs now. */
-static void learn_follow_fixed(Pass *w, uint64_t last)
-{
-    WinosLearner *l = w->l;
-    unsigned c, i;
-
-    for (c = 0; c < l->world.n_cpus; c++) {
-        for (i = 0; i < l->n_fixed[c]; i++) {
-            Fixed *fixed = &l->fixed[c][i];
-
-            if (c == w->cpu) {
-                fixed->moved |= load_le64(l->after + fixed->offset) !=
-                                fixed->thread;
-                fixed->ran |= fixed->thread == last;
-            } else {
-                fixed->moved |= fixed->thread == last;
-            }
-        }
-    }
-    l->n_stayed[w->cpu] += w->switches;
-}
-
-/* What the thread's own fields say: 1: idle; -1: not; 0: nothing. */
-static int learn_ask_idle(const Pass *w, const WinosLayout *layout,
-                          uint64_t thread)
-{
-    int32_t cid_at = winos_offset(layout, WINOS_ETHREAD_CLIENT_ID);
-    int32_t owner_at = winos_offset(layout, WINOS_KTHREAD_PROCESS);
-    int32_t pid_at = winos_offset(layout, WINOS_EPROCESS_UNIQUE_PROCESS_ID);
-    uint64_t pid, tid, owner;
-
-    if (cid_at >= 0 && learn_read(w, thread + cid_at, &pid) &&
-        learn_read(w, thread + cid_at + 8, &tid)) {
-        return pid || tid ? -1 : 1;
-    }
-    if (owner_at >= 0 && pid_at >= 0 &&
-        learn_read(w, thread + owner_at, &owner) && owner &&
-        learn_read(w, owner + pid_at, &pid)) {
-        return pid ? -1 : 1;
-    }
-    return 0;
-}
-
-/* Is the pointer at this place in all PRCBs to that vCPU's idle thread? */
-static bool learn_may_be_idle(const Pass *w, const WinosLayout *layout,
-                              unsigned offset)
-{
-    const WinosLearner *l = w->l;
-    bool ran = false, sure = true;
-    unsigned c, i;
-
-    for (c = 0; c < l->world.n_cpus; c++) {
-        const Fixed *fixed = NULL;
-        int answer;
-
-        for (i = 0; i < l->n_fixed[c] && !fixed; i++) {
-            fixed = l->fixed[c][i].offset == offset ? &l->fixed[c][i] : NULL;
-        }
-        answer = fixed ? learn_ask_idle(w, layout, fixed->thread) : -1;
-        if (answer < 0 || fixed->moved) {
-            return false;
-        }
-        ran |= fixed->ran && l->n_stayed[c] >= ENOUGH_STAYED;
-        sure &= answer > 0;
-    }
-    return ran || sure;
-}
-
-static bool learn_conclude_idle(const Pass *w, WinosResult *result,
-                                const WinosOptions *options)
-{
-    const WinosLearner *l = w->l;
-    WinosOffset *idle = &result->detected.field[WINOS_PRCB_IDLE_THREAD];
-    int32_t found = WINOS_NO_OFFSET;
-    unsigned i;
-
-    if (idle->standing == WINOS_CONFIRMED ||
-        !settle_enabled(options, WINOS_SOURCE_STRUCTURE)) {
-        return false;
-    }
-    for (i = 0; l->world.n_cpus && i < l->n_fixed[0]; i++) {
-        if (learn_may_be_idle(w, &result->detected, l->fixed[0][i].offset)) {
-            if (found >= 0) {
-                return false;
-            }
-            found = l->fixed[0][i].offset;
-        }
-    }
-    if (found < 0) {
-        return false;
-    }
-    settle_proven(result, WINOS_PRCB_IDLE_THREAD, found);
-    return true;
-}
-
 /* Follow one vCPU until it has switched, and a moment more. */
 static void learn_burst(Pass *w, unsigned index)
 {
@@ -789,180 +545,6 @@ void winos_learn_sample(WinosLearner *l, const WinosResult *result)
     } else if (l->window.switches >= WINDOW && l->window.settled) {
         learn_close_window(&w);
     }
-}
-
-/* One field that watching can show, and by what scores. */
-typedef struct FieldRule {
-    WinosField field;
-    const Score *strict;
-    const Score *claimed;
-    const Score *still;     /* that a wrong override cannot but fail by */
-    const Score *also;      /* must bear it out too, if there is one */
-    const uint64_t *varied; /* two bits at least, if there is one */
-    unsigned n;
-    unsigned width;
-    unsigned enough;
-    unsigned share;         /* so many times as much for it as against */
-    unsigned also_share;
-    unsigned objects;       /* that must have borne it out */
-    bool ripe;              /* enough was seen for the strict rule */
-} FieldRule;
-
-static unsigned learn_n_objects(const FieldRule *rule, const Score *scores,
-                                unsigned i)
-{
-    return __builtin_popcount(scores[i].objects |
-                              (rule->also ? rule->also[i].objects : 0));
-}
-
-/* Would it do, if nothing else did? */
-static bool learn_comes_near(const FieldRule *rule, unsigned i)
-{
-    return learn_is_borne_out(&rule->strict[i], rule->enough, FOR_MORE) &&
-           (!rule->also ||
-            learn_is_borne_out(&rule->also[i], rule->enough, FOR_MORE)) &&
-           learn_n_objects(rule, rule->strict, i) >= rule->objects;
-}
-
-static bool learn_rule_fits(const FieldRule *rule, const Score *scores,
-                            unsigned i, unsigned enough)
-{
-    return learn_is_sure(&scores[i], enough, rule->share) &&
-           (!rule->also ||
-            learn_is_sure(&rule->also[i], enough, rule->also_share));
-}
-
-static int32_t learn_only_place(const FieldRule *rule)
-{
-    int32_t found = WINOS_NO_OFFSET;
-    unsigned i;
-
-    for (i = 0; i < rule->n; i++) {
-        if (!learn_comes_near(rule, i) ||
-            (rule->varied && __builtin_popcountll(rule->varied[i]) < 2)) {
-            continue;
-        }
-        if (found >= 0) {
-            return WINOS_NO_OFFSET;
-        }
-        found = (int32_t)i;
-    }
-    return found >= 0 && learn_rule_fits(rule, rule->strict, found,
-                                         rule->enough) ?
-           found * (int32_t)rule->width : WINOS_NO_OFFSET;
-}
-
-static bool learn_fits_at(const FieldRule *rule, int32_t at)
-{
-    return at >= 0 && at % rule->width == 0 &&
-           (unsigned)at / rule->width < rule->n &&
-           learn_rule_fits(rule, rule->claimed, at / rule->width,
-                           rule->enough / CLAIM_SHARE);
-}
-
-/* Does what a source claims hold by the less strict rule, and no other? */
-static int32_t learn_borne_claim(const WinosResult *result,
-                                 const FieldRule *rule)
-{
-    const WinosOffset *offset = &result->detected.field[rule->field];
-    int32_t found = WINOS_NO_OFFSET;
-    unsigned i;
-
-    for (i = 0; i < result->n_rows + WINOS_N_SOURCES; i++) {
-        int32_t at = i < WINOS_N_SOURCES ? offset->claims[i] :
-            result->rows[i - WINOS_N_SOURCES]->offset[rule->field];
-
-        if (learn_fits_at(rule, at)) {
-            if (found >= 0 && found != at) {
-                return WINOS_NO_OFFSET;
-            }
-            found = at;
-        }
-    }
-    return found;
-}
-
-static bool learn_is_lost(const Score *score, unsigned enough)
-{
-    return score->against >= 2 * enough && score->for_it < score->against;
-}
-
-/*
- * What the user gave is used whatever is found; here is whether it changes as
- * that field does.
- */
-static void learn_judge_override(WinosResult *result, const FieldRule *rule,
-                                 int32_t at)
-{
-    unsigned i = (unsigned)at / rule->width;
-    WinosSeen *seen = &result->seen[rule->field];
-
-    if (learn_fits_at(rule, at)) {
-        *seen = WINOS_SEEN_TRUE;
-    } else if (*seen != WINOS_SEEN_TRUE &&
-               (learn_is_lost(&rule->still[i], rule->enough) ||
-                (rule->also && learn_is_lost(&rule->also[i], rule->enough)))) {
-        *seen = WINOS_SEEN_WRONG;
-    }
-}
-
-static bool learn_conclude(WinosResult *result, const WinosOptions *options,
-                           const FieldRule *rule)
-{
-    WinosOffset *offset = &result->detected.field[rule->field];
-    int32_t given = options->overrides[rule->field];
-    int32_t at;
-
-    if (given >= 0 && given % rule->width == 0 &&
-        (unsigned)given / rule->width < rule->n) {
-        learn_judge_override(result, rule, given);
-    }
-    if (offset->proven) {
-        return false;
-    }
-    at = learn_borne_claim(result, rule);
-    if (at < 0 && rule->ripe &&
-        settle_enabled(options, WINOS_SOURCE_STRUCTURE)) {
-        at = learn_only_place(rule);
-    }
-    if (at < 0) {
-        return false;
-    }
-    settle_proven(result, rule->field, at);
-    return true;
-}
-
-static bool learn_conclude_all(WinosLearner *l, WinosResult *result,
-                               const WinosOptions *options)
-{
-    /* Without the vCPUs' counter, any that rises might be a thread's. */
-    const Score *counter_claimed =
-        winos_has(&result->detected, WINOS_PRCB_CONTEXT_SWITCHES) ||
-        l->bursts < BLIND_BURSTS ? l->counter : l->counter_claimed;
-    FieldRule rules[] = {
-        { WINOS_KTHREAD_STATE, l->state, l->state, l->state, l->state_gone, NULL,
-          KTHREAD_SIZE, 1, ENOUGH, FOR_MOST, FOR_MOST, OBJECTS,
-          l->n_comings >= 2 * ENOUGH },
-        { WINOS_KTHREAD_STATE, l->state_settled, l->state_settled,
-          l->state_settled, l->state_left, NULL, KTHREAD_SIZE, 1, ENOUGH, FOR_MANY, FOR_MOST,
-          OBJECTS, l->n_settled >= 2 * ENOUGH },
-        { WINOS_KTHREAD_WAIT_REASON, l->reason_waiting, l->reason_waiting,
-          l->reason_waiting, l->reason_ready, l->reasons, KTHREAD_SIZE, 1, ENOUGH, FOR_MOST,
-          FOR_MORE, OBJECTS, true },
-        { WINOS_PRCB_CONTEXT_SWITCHES, l->prcb_counter, l->prcb_claimed,
-          l->prcb_claimed, NULL, NULL, PRCB_WORDS, 4, ENOUGH_BURSTS, FOR_MOST, 0, 0,
-          l->n_prcb >= 2 * ENOUGH_BURSTS },
-        { WINOS_KTHREAD_CONTEXT_SWITCHES, l->counter, counter_claimed,
-          l->counter_claimed, NULL, NULL, KTHREAD_SIZE / 4, 4, ENOUGH, FOR_MOST, 0, OBJECTS,
-          l->n_counted >= 2 * ENOUGH },
-    };
-    bool changed = false;
-    unsigned i;
-
-    for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-        changed |= learn_conclude(result, options, &rules[i]);
-    }
-    return changed;
 }
 
 static void learn_follow_cpus(WinosLearner *l, WinosResult *result,
