@@ -16,7 +16,7 @@
 #include "qemu/osdep.h"
 #include <dlfcn.h>
 #include "qemu/thread.h"
-#include "irq-log.h"
+#include "../../irq-log.h"
 
 static char *symbol_describe(const char *name, uint64_t offset)
 {

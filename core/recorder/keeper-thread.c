@@ -13,8 +13,8 @@
 #include "qemu/lockable.h"
 #include "qemu/thread.h"
 #include "qemu/timer.h"
-#include "common.h"
-#include "guard.h"
+#include "../../common.h"
+#include "../../guard.h"
 
 /* Further ahead than anything lasts. */
 #define FAR_AHEAD_S (100LL * 365 * 86400)

@@ -8,7 +8,7 @@
 #include <elf.h>
 #include <link.h>
 #include "qemu/cutils.h"
-#include "irq-log.h"
+#include "../../irq-log.h"
 
 static VmscopeProcess process;
 static int program_fd = -1;

@@ -15,8 +15,8 @@
 #include "qemu/log.h"
 #include "qemu/units.h"
 #include "recorder/file.h"
-#include "file.h"
-#include "irq-log.h"
+#include "../../file.h"
+#include "../../irq-log.h"
 
 #define WHAT "log-file"
 
