@@ -1,16 +1,22 @@
 /*
- * vmscope: what the QEMU process is, to whoever reads addresses of it
+ * process: see process.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE             /* dl_iterate_phdr() */
+#endif
 
-#include "qemu/osdep.h"
+#include "process/process.h"
+
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
-#include "qemu/cutils.h"
-#include "../../irq-log.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-static VmscopeProcess process;
+static ProcessInfo process;
 static int program_fd = -1;
 
 static void process_hex(char *to, size_t size, const uint8_t *bytes, size_t n)
@@ -28,8 +34,9 @@ static void process_find_build_id(const char *at, size_t size, char *to,
 {
     while (size >= sizeof(ElfW(Nhdr))) {
         const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)at;
-        size_t name = ROUND_UP(note->n_namesz, 4);
-        size_t whole = sizeof(*note) + name + ROUND_UP(note->n_descsz, 4);
+        size_t name = ((size_t)note->n_namesz + 3) & ~(size_t)3;
+        size_t whole = sizeof(*note) + name +
+                       (((size_t)note->n_descsz + 3) & ~(size_t)3);
 
         if (whole > size) {
             return;
@@ -46,7 +53,7 @@ static void process_find_build_id(const char *at, size_t size, char *to,
 }
 
 typedef struct ObjectVisit {
-    bool (*add)(const IrqlogObjectInfo *object, void *opaque);
+    bool (*add)(const ProcessObject *object, void *opaque);
     void *opaque;
     unsigned long long adds;
 } ObjectVisit;
@@ -56,7 +63,7 @@ static int process_visit_object(struct dl_phdr_info *info, size_t size,
 {
     ObjectVisit *visit = opaque;
     char build_id[41] = "";
-    IrqlogObjectInfo object = {
+    ProcessObject object = {
         .load_base = info->dlpi_addr,
         .start = UINT64_MAX,
         .build_id = build_id,
@@ -65,14 +72,17 @@ static int process_visit_object(struct dl_phdr_info *info, size_t size,
     };
     int i;
 
+    (void)size;
     visit->adds = info->dlpi_adds;
     for (i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
         uint64_t start = info->dlpi_addr + phdr->p_vaddr;
 
         if (phdr->p_type == PT_LOAD) {
-            object.start = MIN(object.start, start);
-            object.end = MAX(object.end, start + phdr->p_memsz);
+            uint64_t end = start + phdr->p_memsz;
+
+            object.start = start < object.start ? start : object.start;
+            object.end = end > object.end ? end : object.end;
         } else if (phdr->p_type == PT_NOTE && !build_id[0]) {
             process_find_build_id((const char *)(uintptr_t)start, phdr->p_memsz,
                                   build_id, sizeof(build_id));
@@ -81,9 +91,8 @@ static int process_visit_object(struct dl_phdr_info *info, size_t size,
     return !visit->add(&object, visit->opaque);
 }
 
-unsigned long long
-vmscope_process_objects(bool (*add)(const IrqlogObjectInfo *object,
-                                    void *opaque), void *opaque)
+unsigned long long process_objects(bool (*add)(const ProcessObject *object,
+                                               void *opaque), void *opaque)
 {
     ObjectVisit visit = { .add = add, .opaque = opaque };
 
@@ -92,10 +101,12 @@ vmscope_process_objects(bool (*add)(const IrqlogObjectInfo *object,
 }
 
 /* The program is the first object. */
-static bool process_take_program(const IrqlogObjectInfo *object, void *opaque)
+static bool process_take_program(const ProcessObject *object, void *opaque)
 {
+    (void)opaque;
     process.load_base = object->load_base;
-    pstrcpy(process.build_id, sizeof(process.build_id), object->build_id);
+    snprintf(process.build_id, sizeof(process.build_id), "%s",
+             object->build_id);
     return false;
 }
 
@@ -104,19 +115,18 @@ static void __attribute__((constructor)) process_init(void)
     ssize_t n = readlink("/proc/self/exe", process.exe,
                          sizeof(process.exe) - 1);
 
-    process.exe[MAX(n, 0)] = '\0';
+    process.exe[n > 0 ? n : 0] = '\0';
     /* It stays readable by this when its name no longer leads to it. */
     program_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    vmscope_process_objects(process_take_program, NULL);
-    clock_read(clock_host_kind(), &process.start);
+    process_objects(process_take_program, NULL);
 }
 
-const VmscopeProcess *vmscope_process(void)
+const ProcessInfo *process_info(void)
 {
     return &process;
 }
 
-int vmscope_process_open(uint64_t load_base)
+int process_open(uint64_t load_base)
 {
     return load_base == process.load_base && program_fd >= 0 ?
            fcntl(program_fd, F_DUPFD_CLOEXEC, 0) : -1;

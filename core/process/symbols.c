@@ -1,5 +1,5 @@
 /*
- * vmscope: names of the functions of this very process
+ * process/symbols: see symbols.h.
  *
  * Function names only; source lines are found outside, by irqlog-analyze.
  * With elfutils all symbol tables are read, those of separate debug files
@@ -12,16 +12,31 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE             /* dladdr(), asprintf() */
+#endif
 
-#include "qemu/osdep.h"
+#include "process/symbols.h"
+
+#include "process/process.h"
+
 #include <dlfcn.h>
-#include "qemu/thread.h"
-#include "../../irq-log.h"
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static char *symbol_describe(const char *name, uint64_t offset)
 {
-    return offset ? g_strdup_printf("%s+0x%" PRIx64, name, offset) :
-                    g_strdup(name);
+    char *text;
+
+    if (!offset) {
+        return strdup(name);
+    }
+    return asprintf(&text, "%s+0x%" PRIx64, name, offset) >= 0 ? text : NULL;
 }
 
 #ifdef VMSCOPE_HAVE_LIBDW
@@ -42,12 +57,15 @@ typedef struct Table {
     uint64_t load_base;
     uint64_t start;
     uint64_t end;
-    GArray *functions;
-    GString *names;
+    Function *functions;
+    size_t n_functions;
+    char *names;                /* each ends at a NUL */
+    size_t names_size;
+    struct Table *next;
 } Table;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static GPtrArray *tables;
+static pthread_mutex_t tables_lock = PTHREAD_MUTEX_INITIALIZER;
+static Table *tables;           /* never freed: names are asked for again */
 
 /* Debug files by build ID only: the standard search may ask the network. */
 static const Dwfl_Callbacks callbacks = {
@@ -63,7 +81,7 @@ static bool table_is_code(const GElf_Sym *sym)
            (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE);
 }
 
-static int table_order(gconstpointer a, gconstpointer b)
+static int table_order(const void *a, const void *b)
 {
     const Function *x = a;
     const Function *y = b;
@@ -75,6 +93,29 @@ static int table_order(gconstpointer a, gconstpointer b)
     return x->name < y->name ? -1 : x->name > y->name;
 }
 
+/* Room for all that its symbol table may have.  Returns: false without it. */
+static bool table_alloc(Table *table, Dwfl_Module *module, int n)
+{
+    size_t size = 0;
+    GElf_Addr start;
+    GElf_Sym sym;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        const char *name = dwfl_module_getsym_info(module, i, &sym, &start,
+                                                   NULL, NULL, NULL);
+
+        size += name ? strlen(name) + 1 : 0;
+    }
+    /* Names are found by 32 bits. */
+    if (n <= 0 || !size || size > UINT32_MAX) {
+        return false;
+    }
+    table->functions = calloc((size_t)n, sizeof(Function));
+    table->names = malloc(size);
+    return table->functions && table->names;
+}
+
 static void table_read(Table *table, Dwfl_Module *module)
 {
     int n = dwfl_module_getsymtab(module);
@@ -83,35 +124,37 @@ static void table_read(Table *table, Dwfl_Module *module)
     GElf_Sym sym;
     int i;
 
+    if (!table_alloc(table, module, n)) {
+        return;
+    }
     for (i = 0; i < n; i++) {
         name = dwfl_module_getsym_info(module, i, &sym, &start, NULL, NULL,
                                        NULL);
         if (name && *name && table_is_code(&sym)) {
-            Function function = {
+            table->functions[table->n_functions++] = (Function) {
                 .start = start,
-                .size = MIN(sym.st_size, UINT32_MAX),
-                .name = table->names->len,
+                .size = sym.st_size < UINT32_MAX ? (uint32_t)sym.st_size :
+                                                   UINT32_MAX,
+                .name = (uint32_t)table->names_size,
             };
-
-            g_array_append_val(table->functions, function);
-            g_string_append_len(table->names, name, strlen(name) + 1);
+            memcpy(table->names + table->names_size, name, strlen(name) + 1);
+            table->names_size += strlen(name) + 1;
         }
     }
-    g_array_sort(table->functions, table_order);
+    qsort(table->functions, table->n_functions, sizeof(Function),
+          table_order);
 }
 
-/* Of @object; one without functions when the file cannot be read. */
-static Table *table_new(const Table *object)
+/*
+ * Of @object, whose file's name it takes over; without functions when the file
+ * cannot be read.
+ */
+static void table_fill(Table *table)
 {
-    int program = vmscope_process_open(object->load_base);
+    int program = process_open(table->load_base);
     Dwfl *dwfl = dwfl_begin(&callbacks);
-    Table *table = g_new(Table, 1);
     Dwfl_Module *module = NULL;
 
-    *table = *object;
-    table->file = g_strdup(object->file);
-    table->functions = g_array_new(false, false, sizeof(Function));
-    table->names = g_string_new(NULL);
     if (dwfl) {
         dwfl_report_begin(dwfl);
         module = dwfl_report_elf(dwfl, table->file, table->file, program,
@@ -124,49 +167,56 @@ static Table *table_new(const Table *object)
         close(program);
     }
     dwfl_end(dwfl);
-    return table;
 }
 
-/* An address, and the object that it lies in; its strings are borrowed. */
+/* An address, and the object that it lies in. */
 typedef struct Search {
     uint64_t addr;
-    Table object;
+    Table object;               /* no more of it than where it is */
 } Search;
 
 /* Objects are told under the loader's lock: no more is done there. */
-static bool table_search_object(const IrqlogObjectInfo *object, void *opaque)
+static bool table_search_object(const ProcessObject *object, void *opaque)
 {
     Search *search = opaque;
 
     if (search->addr < object->start || search->addr >= object->end) {
         return true;
     }
-    search->object.file = g_strdup(object->file);
+    search->object.file = strdup(object->file);
     search->object.load_base = object->load_base;
     search->object.start = object->start;
     search->object.end = object->end;
     return false;
 }
 
-/* The table of an object, read when it is the first time. */
+/*
+ * The table of an object, read when it is the first time.  @object's file name
+ * is its own from here on.
+ *
+ * Returns: NULL when there is no memory
+ */
 static const Table *table_get(const Table *object)
 {
     Table *table;
-    unsigned i;
 
-    if (!tables) {
-        tables = g_ptr_array_new();
-    }
-    for (i = 0; i < tables->len; i++) {
-        table = tables->pdata[i];
+    for (table = tables; table; table = table->next) {
         if (table->load_base == object->load_base &&
             table->start == object->start && table->end == object->end &&
             !strcmp(table->file, object->file)) {
+            free(object->file);
             return table;
         }
     }
-    table = table_new(object);
-    g_ptr_array_add(tables, table);
+    table = malloc(sizeof(*table));
+    if (!table) {
+        free(object->file);
+        return NULL;
+    }
+    *table = *object;
+    table_fill(table);
+    table->next = tables;
+    tables = table;
     return table;
 }
 
@@ -176,15 +226,15 @@ static const Table *table_get(const Table *object)
  */
 static const Function *table_find(const Table *table, uint64_t addr)
 {
-    const Function *functions = (const Function *)table->functions->data;
+    const Function *functions = table->functions;
     const Function *label = NULL;
-    unsigned low = 0;
-    unsigned high = table->functions->len;
+    size_t low = 0;
+    size_t high = table->n_functions;
     bool ended = false;
-    unsigned i;
+    size_t i;
 
     while (low < high) {
-        unsigned middle = low + (high - low) / 2;
+        size_t middle = low + (high - low) / 2;
 
         if (functions[middle].start <= addr) {
             low = middle + 1;
@@ -212,17 +262,16 @@ static char *table_lookup(uint64_t addr, uint64_t offset_back)
     const Function *function;
     const Table *table;
 
-    vmscope_process_objects(table_search_object, &search);
+    process_objects(table_search_object, &search);
     if (!search.object.file) {
         return NULL;
     }
     table = table_get(&search.object);
-    g_free(search.object.file);
-    function = table_find(table, search.addr);
+    function = table ? table_find(table, search.addr) : NULL;
     if (!function) {
         return NULL;
     }
-    return symbol_describe(table->names->str + function->name,
+    return symbol_describe(table->names + function->name,
                            addr - function->start);
 }
 #endif
@@ -238,7 +287,7 @@ static char *symbol_exported(uint64_t addr, uint64_t offset_back)
     return symbol_describe(info.dli_sname, addr - (uintptr_t)info.dli_saddr);
 }
 
-char *vmscope_symbol(uint64_t addr, bool is_return)
+char *process_symbol(uint64_t addr, bool is_return)
 {
     uint64_t offset_back = is_return ? 1 : 0;
     char *symbol = NULL;
@@ -247,27 +296,27 @@ char *vmscope_symbol(uint64_t addr, bool is_return)
         return NULL;
     }
 #ifdef VMSCOPE_HAVE_LIBDW
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&tables_lock);
     symbol = table_lookup(addr, offset_back);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&tables_lock);
 #endif
-    return symbol ?: symbol_exported(addr, offset_back);
+    return symbol ? symbol : symbol_exported(addr, offset_back);
 }
 
-static const char *load_error;
+static const char *_Atomic load_error;
 
 /* A function that is not exported, to see whether such have names. */
 static void __attribute__((noinline)) symbols_probe(void)
 {
-    asm volatile("");
+    __asm__ volatile("");
 }
 
-void vmscope_symbols_load(void)
+void process_load_symbols(void)
 {
-    g_autofree char *name = vmscope_symbol((uintptr_t)symbols_probe, false);
+    char *name = process_symbol((uintptr_t)symbols_probe, false);
     const char *error = NULL;
 
-    if (g_strcmp0(name, "symbols_probe")) {
+    if (!name || strcmp(name, "symbols_probe")) {
 #ifdef VMSCOPE_HAVE_LIBDW
         error = "only exported functions have names: this QEMU's program is "
                 "stripped, or cannot be read, and its debug file is not "
@@ -277,10 +326,11 @@ void vmscope_symbols_load(void)
                 "without elfutils (libdw)";
 #endif
     }
-    qatomic_set(&load_error, error);
+    free(name);
+    atomic_store_explicit(&load_error, error, memory_order_relaxed);
 }
 
-const char *vmscope_symbols_error(void)
+const char *process_symbols_error(void)
 {
-    return qatomic_read(&load_error);
+    return atomic_load_explicit(&load_error, memory_order_relaxed);
 }

@@ -1,33 +1,43 @@
 /*
- * vmscope: the thread that keeps clocks; the time now, for status queries
- *
- * Linux tells that the clocks were set, which happens when a suspend ends,
- * by a timer that is cancelled.
+ * recorder/keeper-thread: see keeper-thread.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE             /* ppoll() */
+#endif
 
-#include "qemu/osdep.h"
+#include "recorder/keeper-thread.h"
+
+#include "base/thread.h"
+#include "recorder/guard.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
-#include "qemu/event_notifier.h"
-#include "qemu/lockable.h"
-#include "qemu/thread.h"
-#include "qemu/timer.h"
-#include "../../common.h"
-#include "../../guard.h"
+#include <time.h>
+#include <unistd.h>
 
 /* Further ahead than anything lasts. */
 #define FAR_AHEAD_S (100LL * 365 * 86400)
 
+#define S_NS UINT64_C(1000000000)
+
 typedef struct Kept {
+    struct Kept *next;
     ClockKeeper *keeper;
     uint64_t next_ns;
 } Kept;
 
-static QemuMutex kept_lock;     /* for what follows */
-static GArray *kept;            /* Kept */
-static EventNotifier wake;
+static pthread_mutex_t keeping_lock = PTHREAD_MUTEX_INITIALIZER;
+static Kept *all_kept;          /* under the lock */
+static int wake_fd = -1;        /* the thread's; -1: there is none yet */
 static int set_timer = -1;
+static ClockReading at_load;
 
 static void keeping_arm_timer(void)
 {
@@ -64,106 +74,137 @@ static void keeping_update(Kept *k)
 static uint64_t keeping_update_all(bool all)
 {
     uint64_t next_ns = UINT64_MAX;
-    guint i;
+    Kept *k;
 
-    QEMU_LOCK_GUARD(&kept_lock);
-    for (i = 0; i < kept->len; i++) {
-        Kept *k = &g_array_index(kept, Kept, i);
-
+    pthread_mutex_lock(&keeping_lock);
+    for (k = all_kept; k; k = k->next) {
         if (all || clock_now_ns() >= k->next_ns) {
             keeping_update(k);
         }
-        next_ns = MIN(next_ns, k->next_ns);
+        next_ns = k->next_ns < next_ns ? k->next_ns : next_ns;
     }
+    pthread_mutex_unlock(&keeping_lock);
     return next_ns;
+}
+
+/* Until then, or a clock is set, or another ring is to be kept. */
+static void keeping_sleep_until(uint64_t ns)
+{
+    struct pollfd fds[2] = {
+        { .fd = wake_fd, .events = POLLIN },
+        { .fd = set_timer, .events = POLLIN },
+    };
+    uint64_t now = clock_now_ns();
+    uint64_t left = ns > now ? ns - now : 0;
+    struct timespec wait = {
+        .tv_sec = (time_t)(left / S_NS), .tv_nsec = (long)(left % S_NS),
+    };
+    eventfd_t n;
+
+    ppoll(fds, 2, ns == UINT64_MAX ? NULL : &wait, NULL);
+    eventfd_read(wake_fd, &n);
 }
 
 static void *keeping_thread(void *opaque)
 {
     uint64_t trust_ns = 0;
 
+    (void)opaque;
     guard_thread();
     for (;;) {
         bool set = keeping_clocks_set();
         uint64_t now = clock_now_ns();
-        GPollFD fds[2] = {
-            { .fd = event_notifier_get_fd(&wake), .events = G_IO_IN },
-            { .fd = set_timer, .events = G_IO_IN },
-        };
-        uint64_t next_ns;
 
         /* Whether Linux trusts its counter is asked once a second. */
         if (set || now >= trust_ns) {
             clock_host_kind_now();
-            trust_ns = now + NANOSECONDS_PER_SECOND;
+            trust_ns = now + S_NS;
         }
-        next_ns = keeping_update_all(set);
-        now = clock_now_ns();
-        qemu_poll_ns(fds, 2, next_ns == UINT64_MAX ? -1 :
-                             next_ns > now ? next_ns - now : 0);
-        event_notifier_test_and_clear(&wake);
+        keeping_sleep_until(keeping_update_all(set));
     }
     return NULL;
 }
 
-static void keeping_start(void)
+/* Under the lock, once. */
+static bool keeping_start(Err *err)
 {
-    QemuThread thread;
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
-    qemu_mutex_init(&kept_lock);
-    kept = g_array_new(false, true, sizeof(Kept));
-    event_notifier_init(&wake, false);
-    set_timer = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (fd < 0) {
+        err_set(err, ERR_IO, "no event for the thread that keeps clocks: %s",
+                strerror(errno));
+        return false;
+    }
+    if (set_timer < 0) {
+        set_timer = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    }
     if (set_timer >= 0) {
         keeping_arm_timer();
     }
-    qemu_thread_create(&thread, "vmscope-clock", keeping_thread, NULL,
-                       QEMU_THREAD_DETACHED);
+    wake_fd = fd;
+    if (!thread_start("vmscope-clock", keeping_thread, NULL, err)) {
+        wake_fd = -1;
+        close(fd);
+        return false;
+    }
+    return true;
 }
 
-void vmscope_clock_keep(ClockKeeper *keeper)
+bool keeper_thread_keep(ClockKeeper *keeper, Err *err)
 {
-    static gsize started;
-    Kept k = { .keeper = keeper };
+    Kept *k = calloc(1, sizeof(*k));
+    bool ok;
 
-    if (g_once_init_enter(&started)) {
-        keeping_start();
-        g_once_init_leave(&started, 1);
+    if (!k) {
+        err_set(err, ERR_NOMEM, "no memory to trace with");
+        return false;
     }
-    WITH_QEMU_LOCK_GUARD(&kept_lock) {
-        g_array_append_val(kept, k);
+    k->keeper = keeper;
+    pthread_mutex_lock(&keeping_lock);
+    ok = wake_fd >= 0 || keeping_start(err);
+    if (ok) {
+        k->next = all_kept;
+        all_kept = k;
     }
-    event_notifier_set(&wake);
+    pthread_mutex_unlock(&keeping_lock);
+    if (!ok) {
+        free(k);
+        return false;
+    }
+    eventfd_write(wake_fd, 1);
+    return true;
 }
 
-void vmscope_clock_leave(ClockKeeper *keeper)
+void keeper_thread_leave(ClockKeeper *keeper)
 {
-    guint i;
+    Kept **at = &all_kept;
+    Kept *k;
 
-    QEMU_LOCK_GUARD(&kept_lock);
-    for (i = 0; i < kept->len; i++) {
-        if (g_array_index(kept, Kept, i).keeper == keeper) {
-            g_array_remove_index_fast(kept, i);
-            return;
-        }
+    pthread_mutex_lock(&keeping_lock);
+    while (*at && (*at)->keeper != keeper) {
+        at = &(*at)->next;
     }
+    k = *at;
+    if (k) {
+        *at = k->next;
+    }
+    pthread_mutex_unlock(&keeping_lock);
+    free(k);
 }
 
-void vmscope_clock_republish(ClockKeeper *keeper)
+void keeper_thread_republish(ClockKeeper *keeper)
 {
-    QEMU_LOCK_GUARD(&kept_lock);
+    pthread_mutex_lock(&keeping_lock);
     keeper_republish(keeper);
+    pthread_mutex_unlock(&keeping_lock);
 }
 
-VmscopeClock *vmscope_clock_new(void)
+static void __attribute__((constructor)) keeper_note_load(void)
 {
-    VmscopeClock *clock = g_new0(VmscopeClock, 1);
-    ClockTriple now;
+    clock_read(clock_host_kind(), &at_load);
+}
 
-    clock->has_tsc = clock_has_tsc();
-    clock_read_triple(clock->has_tsc ? CLOCK_KIND_TSC : CLOCK_KIND_NS, &now);
-    clock->tsc = clock->has_tsc ? now.stamp : 0;
-    clock->monotonic_ns = now.monotonic_ns;
-    clock->realtime_ns = now.realtime_ns;
-    return clock;
+const ClockReading *keeper_at_load(void)
+{
+    return &at_load;
 }

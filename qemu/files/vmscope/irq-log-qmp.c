@@ -11,6 +11,8 @@
 #include "qapi/qapi-commands-vmscope.h"
 #include "qemu/coroutine.h"
 #include "qemu/timer.h"
+#include "process/process.h"
+#include "process/symbols.h"
 #include "vmscope/compat.h"
 #include "irq-log.h"
 #include "reply.h"
@@ -141,7 +143,7 @@ static const char *irq_qmp_symbol(Query *q, uint64_t addr, bool is_return)
     gpointer known;
 
     if (!g_hash_table_lookup_extended(q->symbols, key, NULL, &known)) {
-        known = vmscope_symbol(addr, is_return);
+        known = process_symbol(addr, is_return);
         g_hash_table_insert(q->symbols, key, known);
     }
     return known;
@@ -291,7 +293,7 @@ IrqLogEntryList *qmp_query_irq_log(IrqLogQuery *args, Error **errp)
         return NULL;
     }
     q->store = &session->store;
-    q->symbols = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    q->symbols = g_hash_table_new_full(NULL, NULL, NULL, free);
     q->found = g_array_new(false, false, sizeof(Found));
     if (vmscope_reply_fill(&q->page, &q->store->ring, "interrupts",
                            args->has_after, args->after, irq_qmp_read, q,
@@ -330,7 +332,7 @@ static void irq_qmp_fill_status(IrqLogStatus *status, IrqLogSession *session)
 
 IrqLogStatus *qmp_query_irq_log_status(Error **errp)
 {
-    const VmscopeProcess *process = vmscope_process();
+    const ProcessInfo *process = process_info();
     IrqLogStatus *status = g_new0(IrqLogStatus, 1);
     IrqLogSession *session = irq_log_get();
 
@@ -338,7 +340,7 @@ IrqLogStatus *qmp_query_irq_log_status(Error **errp)
         irq_qmp_fill_status(status, session);
         irq_log_put(session);
     }
-    QAPI_SET_PTR(status, symbols_error, g_strdup(vmscope_symbols_error()));
+    QAPI_SET_PTR(status, symbols_error, g_strdup(process_symbols_error()));
     status->clock = vmscope_clock_new();
     status->load_base = process->load_base;
     status->build_id = g_strdup(process->build_id);

@@ -12,7 +12,11 @@
 #include <poll.h>
 #include "qapi/error.h"
 #include "qemu/units.h"
+#include "base/thread.h"
 #include "irqlog/stream.h"
+#include "process/process.h"
+#include "process/symbols.h"
+#include "file.h"
 #include "irq-log.h"
 
 /* Text is handed to the system in pieces of about this size. */
@@ -30,7 +34,7 @@
 
 typedef struct TextWriter {
     IrqLogSession *session;
-    IrqLogFile *file;           /* the session's */
+    IrqlogFile *file;           /* the session's */
     IrqlogStream stream;
     size_t chunk;               /* bytes that are written at once */
     size_t done;                /* of those in the buffer, already written */
@@ -91,14 +95,21 @@ static void text_publish_lost(TextWriter *w)
     qatomic_set(&w->session->text_lost, w->stream.text_lost);
 }
 
-static bool text_count_object(const IrqlogObjectInfo *object, void *opaque)
+static bool text_count_object(const ProcessObject *object, void *opaque)
 {
     return false;
 }
 
-static bool text_add_object(const IrqlogObjectInfo *object, void *opaque)
+static bool text_add_object(const ProcessObject *object, void *opaque)
 {
     IrqLogSession *session = opaque;
+    IrqlogObjectInfo add = {
+        .load_base = object->load_base,
+        .start = object->start,
+        .end = object->end,
+        .build_id = object->build_id,
+        .file = object->file,
+    };
     IrqlogObjectInfo known;
     uint32_t i;
 
@@ -108,19 +119,24 @@ static bool text_add_object(const IrqlogObjectInfo *object, void *opaque)
             return true;
         }
     }
-    return irqlog_store_add_object(&session->store, object);
+    return irqlog_store_add_object(&session->store, &add);
+}
+
+void irq_log_add_objects(IrqLogSession *session)
+{
+    process_objects(text_add_object, session);
 }
 
 /* Modules are loaded while QEMU runs, and can raise interrupts too. */
 static void text_put_objects(TextWriter *w)
 {
     IrqLogSession *session = w->session;
-    unsigned long long seen = vmscope_process_objects(text_count_object, NULL);
+    unsigned long long seen = process_objects(text_count_object, NULL);
 
     if (seen != w->objects_seen) {
         w->objects_seen = seen;
         qemu_mutex_lock(&session->tables_lock);
-        vmscope_process_objects(text_add_object, session);
+        irq_log_add_objects(session);
         qemu_mutex_unlock(&session->tables_lock);
     }
     while (w->file->fd >= 0 && irqlog_stream_object(&w->stream)) {
@@ -149,7 +165,7 @@ static bool text_has_room(const TextWriter *w)
 static bool text_make_room(TextWriter *w)
 {
     const IrqLogOptions *opts = w->session->opts;
-    Error *err = NULL;
+    Err err;
 
     if (text_has_room(w)) {
         return true;
@@ -159,9 +175,8 @@ static bool text_make_room(TextWriter *w)
                        "log's to rename");
         return false;
     }
-    if (!irq_log_file_rotate(w->file, opts->log_file, &err)) {
-        text_set_error(w, error_get_pretty(err));
-        error_free(err);
+    if (!irqlog_file_rotate(w->file, opts->log_file, &err)) {
+        text_set_error(w, err.text);
         return false;
     }
     irqlog_stream_begin_file(&w->stream);
@@ -193,7 +208,7 @@ static void text_reopen(TextWriter *w)
     IrqLogSession *session = w->session;
     unsigned asked = qatomic_load_acquire(&session->reopen_asked);
     Error *err = NULL;
-    IrqLogFile next;
+    IrqlogFile next;
 
     if (asked == session->reopen_done) {
         return;
@@ -207,7 +222,7 @@ static void text_reopen(TextWriter *w)
             text_publish_lost(w);
             w->done = 0;
         }
-        irq_log_file_close(w->file);
+        irqlog_file_close(w->file);
         *w->file = next;
         qatomic_set(&session->text_error, NULL);
         irqlog_stream_begin_file(&w->stream);
@@ -257,7 +272,7 @@ static void text_begin_anew(TextWriter *w)
         qatomic_set(&session->levels[i], IRQ_LOG_LEVEL_UNKNOWN);
     }
     session->n_named = 0;
-    vmscope_process_objects(text_add_object, session);
+    irq_log_add_objects(session);
     irq_log_new_number(session);
     qemu_mutex_unlock(&session->tables_lock);
     irqlog_stream_begin_anew(&w->stream, session->base.ring.lost);
@@ -297,7 +312,7 @@ static void text_settle(TextWriter *w)
     if (w->file->fd >= 0) {
         text_finish(w);
         /* Its lock goes with it: the next run may have the same file. */
-        irq_log_file_close(w->file);
+        irqlog_file_close(w->file);
     }
     qatomic_store_release(&session->base.done, true);
 }
@@ -326,7 +341,7 @@ static void *text_thread(void *opaque)
         text_flush(w, 0);
     }
     text_put_objects(w);
-    vmscope_symbols_load();
+    process_load_symbols();
     text_follow(w);
     text_settle(w);
     rcu_unregister_thread();
@@ -337,11 +352,16 @@ static void *text_thread(void *opaque)
     return NULL;
 }
 
-void irq_log_writer_start(IrqLogSession *session)
+bool irq_log_writer_start(IrqLogSession *session, Error **errp)
 {
+    Err err;
+
     irq_log_ref(session);
-    qemu_thread_create(&session->writer, "irq-log", text_thread, session,
-                       QEMU_THREAD_DETACHED);
+    if (!thread_start("irq-log", text_thread, session, &err)) {
+        irq_log_put(session);
+        return vmscope_error(&err, errp);
+    }
+    return true;
 }
 
 void irq_log_writer_stop(IrqLogSession *session)

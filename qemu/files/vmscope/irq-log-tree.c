@@ -7,8 +7,8 @@
 #include "qemu/osdep.h"
 #include <malloc.h>
 #include "qemu/cutils.h"
-#include "qemu/thread.h"
 #include "qom/object.h"
+#include "base/thread.h"
 #include "irq-log.h"
 #include "irq-log-tree.h"
 
@@ -90,13 +90,15 @@ static void *tree_free_thread(void *opaque)
 
 void irq_log_tree_drop(void)
 {
-    QemuThread thread;
+    Tree *old;
 
-    if (tree.generation) {
-        qemu_thread_create(&thread, "vmscope-free", tree_free_thread,
-                           g_memdup2(&tree, sizeof(tree)),
-                           QEMU_THREAD_DETACHED);
-        tree.generation = 0;
+    if (!tree.generation) {
+        return;
+    }
+    old = g_memdup2(&tree, sizeof(tree));
+    tree.generation = 0;
+    if (!thread_start("vmscope-free", tree_free_thread, old, NULL)) {
+        tree_free_thread(old);
     }
 }
 

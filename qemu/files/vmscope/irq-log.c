@@ -12,6 +12,8 @@
 #include "qapi/error.h"
 #include "qemu/notify.h"
 #include "qemu/rcu.h"
+#include "process/process.h"
+#include "recorder/keeper-thread.h"
 #include "vmscope/irq-hook.h"
 #include "vmscope/compat.h"
 #include "irq-log.h"
@@ -375,7 +377,7 @@ static void irq_session_free(VmscopeSession *base)
 {
     IrqLogSession *session = container_of(base, IrqLogSession, base);
 
-    irq_log_file_close(&session->file);
+    irqlog_file_close(&session->file);
     qemu_sem_destroy(&session->wake);
     qemu_mutex_destroy(&session->tables_lock);
     g_free(session->index);
@@ -407,16 +409,11 @@ static IrqLogSession *irq_session_new(const IrqLogOptions *opts)
     return session;
 }
 
-static bool irq_add_object(const IrqlogObjectInfo *object, void *opaque)
-{
-    return irqlog_store_add_object(opaque, object);
-}
-
 /* All that the hot path touches is written to, so that it is there. */
 static const Evring *irq_session_fill(void *opaque)
 {
     IrqLogSession *session = opaque;
-    const VmscopeProcess *process = vmscope_process();
+    const ProcessInfo *process = process_info();
     RecorderRun run = {
         .pid = getpid(),
         .load_base = process->load_base,
@@ -435,8 +432,8 @@ static const Evring *irq_session_fill(void *opaque)
     }
     irqlog_store_init(&session->store, session->base.ring.mem,
                       session->opts->entries, session->backtrace, &run,
-                      &session->base.ring.keeper, &process->start);
-    vmscope_process_objects(irq_add_object, &session->store);
+                      &session->base.ring.keeper, keeper_at_load());
+    irq_log_add_objects(session);
     return &session->store.ring;
 }
 
@@ -451,17 +448,24 @@ bool irq_log_start(const IrqLogOptions *opts, Error **errp)
                               irqlog_store_size(session->opts->entries,
                                                 session->backtrace),
                               irq_session_fill, session, errp)) {
-        irq_log_file_abandon(&session->file, log_file);
-        irq_log_put(session);
-        return false;
+        goto fail;
     }
     irq_log_watch_devices();
     irq_log_new_number(session);
-    irq_log_writer_start(session);
+    if (!irq_log_writer_start(session, errp)) {
+        irqlog_store_stop(&session->store);
+        vmscope_ring_end(&session->base.ring);
+        goto fail;
+    }
     vmscope_session_begin(&session->base);
     qatomic_set(&irq_log_call_hook, irq_hook_call);
     qatomic_set(&irq_log_message_hook, irq_hook_message);
     return true;
+
+fail:
+    irqlog_file_abandon(&session->file, log_file);
+    irq_log_put(session);
+    return false;
 }
 
 static VmscopeSession *irq_session_stop(void)

@@ -6,7 +6,7 @@
  * irq-log-names.c   what lines and threads are called
  * irq-log-tree.c    which object is at which address
  * irq-log-text.c    the thread that writes the text
- * irq-log-file.c    the file that text goes to
+ * irq-log-file.c    where text goes, as QEMU's user names it
  * irq-log-qmp.c     the QMP commands; irq-log-hmp.c the monitor's
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -17,22 +17,13 @@
 
 #include "qemu/thread.h"
 #include "qapi/qapi-types-vmscope.h"
+#include "irqlog/file.h"
 #include "irqlog/index.h"
 #include "irqlog/store.h"
-#include "common.h"
 #include "session.h"
 
 /* The level of a line that was not raised yet; no int has it. */
 #define IRQ_LOG_LEVEL_UNKNOWN INT64_MIN
-
-/* Where text goes. */
-typedef struct IrqLogFile {
-    int fd;                     /* -1: nowhere */
-    bool regular;               /* never blocks for long; keeps what it gets */
-    bool rotates;               /* has a name of its own, and may be renamed */
-    bool created;               /* was not there before */
-    uint64_t size;              /* bytes in it; of QEMU's log, of ours */
-} IrqLogFile;
 
 /* From one enabling to the next; the ring outlives the logging. */
 typedef struct IrqLogSession {
@@ -57,9 +48,8 @@ typedef struct IrqLogSession {
     uint32_t n_named;           /* lines whose owners were looked for */
 
     /* The writer thread's. */
-    QemuThread writer;
     QemuSemaphore wake;
-    IrqLogFile file;            /* its own from its start on */
+    IrqlogFile file;            /* its own from its start on */
     bool stop;
     uint64_t text_lost;
     const char *text_error;     /* static or interned; NULL: none */
@@ -175,21 +165,7 @@ bool irq_log_qemu_log_is_file(void);
  *
  * Returns: false with an error when it is not there, or not ours to write to
  */
-bool irq_log_file_open(IrqLogFile *file, const char *path, Error **errp);
-
-/* Close it; nothing happens when it is closed. */
-void irq_log_file_close(IrqLogFile *file);
-
-/* Close it, and remove it again if it was made for nothing. */
-void irq_log_file_abandon(IrqLogFile *file, const char *path);
-
-/**
- * irq_log_file_rotate: go on in a new file; the one there is gets ".old" added
- * @file: one that rotates
- *
- * Returns: false with an error, and then @file is as it was
- */
-bool irq_log_file_rotate(IrqLogFile *file, const char *path, Error **errp);
+bool irq_log_file_open(IrqlogFile *file, const char *path, Error **errp);
 
 /**
  * irq_log_file_reopen: open what now stands under the name
@@ -198,11 +174,16 @@ bool irq_log_file_rotate(IrqLogFile *file, const char *path, Error **errp);
  *
  * Returns: 1 when it is another one, 0 when not; -1 with an error
  */
-int irq_log_file_reopen(const IrqLogFile *file, IrqLogFile *next,
+int irq_log_file_reopen(const IrqlogFile *file, IrqlogFile *next,
                         const char *path, Error **errp);
 
 /* irq-log-text.c */
-void irq_log_writer_start(IrqLogSession *session);
+
+/* Returns: false with an error when there is no thread to write it. */
+bool irq_log_writer_start(IrqLogSession *session, Error **errp);
+
+/* Add what is mapped and not known yet to the store's tables; one at a time. */
+void irq_log_add_objects(IrqLogSession *session);
 
 /**
  * irq_log_writer_reopen: let the writer look for its file again
@@ -220,39 +201,5 @@ unsigned irq_log_writer_reopen(IrqLogSession *session);
  * Context: any; does not wait.  session->base.done tells when.
  */
 void irq_log_writer_stop(IrqLogSession *session);
-
-/**
- * vmscope_process_objects (process.c): tell of every program and library mapped
- * @add: called for each; false ends it
- *
- * Returns: a number that changes when another one is loaded
- */
-unsigned long long
-vmscope_process_objects(bool (*add)(const IrqlogObjectInfo *object,
-                                    void *opaque), void *opaque);
-
-/* symbols.c: read the program's own functions, some tens of milliseconds. */
-void vmscope_symbols_load(void);
-
-/**
- * vmscope_symbols_error: why functions of QEMU itself have no names
- *
- * Context: any thread.  Returns: a static text; NULL when they have, or when
- * vmscope_symbols_load() was not called yet
- */
-const char *vmscope_symbols_error(void);
-
-/**
- * vmscope_symbol: what stands at an address of this process
- * @addr: the address
- * @is_return: it is a return address, so the call before it is meant
- *
- * Context: any thread; the first call for a file reads its symbols, which may
- * take tens of milliseconds: QEMU's own by vmscope_symbols_load() before.
- *
- * Returns: "function+0xoffset", just "function" at its first byte, or NULL;
- *          freed with g_free()
- */
-char *vmscope_symbol(uint64_t addr, bool is_return);
 
 #endif

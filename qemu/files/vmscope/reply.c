@@ -8,6 +8,7 @@
 #include "qapi/error.h"
 #include "qemu/units.h"
 #include "base/safe-text.h"
+#include "recorder/clock.h"
 #include "vmscope/compat.h"
 #include "reply.h"
 
@@ -86,4 +87,17 @@ char *vmscope_reply_utf8(const char *bytes)
 
     safe_copy(SAFE_FOR_DATA, bytes, text, room);
     return text;
+}
+
+VmscopeClock *vmscope_clock_new(void)
+{
+    VmscopeClock *clock = g_new0(VmscopeClock, 1);
+    ClockTriple now;
+
+    clock->has_tsc = clock_has_tsc();
+    clock_read_triple(clock->has_tsc ? CLOCK_KIND_TSC : CLOCK_KIND_NS, &now);
+    clock->tsc = clock->has_tsc ? now.stamp : 0;
+    clock->monotonic_ns = now.monotonic_ns;
+    clock->realtime_ns = now.realtime_ns;
+    return clock;
 }

@@ -12,6 +12,7 @@
 #ifndef VMSCOPE_REPLY_H
 #define VMSCOPE_REPLY_H
 
+#include "qapi/qapi-types-vmscope.h"
 #include "recorder/page.h"
 
 /* What a query may ask for, and what it gets at once. */
@@ -47,5 +48,12 @@ size_t vmscope_reply_string(const char *string);
 
 /* Whatever bytes these are, as UTF-8; freed with g_free(). */
 char *vmscope_reply_utf8(const char *bytes);
+
+/**
+ * vmscope_clock_new: the time now, on the clocks of the host
+ *
+ * Returns: freed with qapi_free_VmscopeClock()
+ */
+VmscopeClock *vmscope_clock_new(void);
 
 #endif

@@ -7,8 +7,9 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/coroutine.h"
-#include "qemu/thread.h"
 #include "block/aio.h"
+#include "base/thread.h"
+#include "recorder/keeper-thread.h"
 #include "file.h"
 #include "ring.h"
 
@@ -60,12 +61,17 @@ static void ring_make(RingWork *work)
         goto fail;
     }
     ring->ring = work->fill(work->opaque);
-    if (!ring_memory_publish(ring->memory, &err)) {
+    if (!ring->ring) {
+        err_set(&err, ERR_NOMEM, "no memory to trace with");
         goto fail;
     }
     ring->head_copy = g_memdup2(ring->mem, offsetof(EvringHeader, clock));
-    vmscope_clock_keep(&ring->keeper);
-    return;
+    /* A file has its name when nothing can go wrong any more. */
+    if (keeper_thread_keep(&ring->keeper, &err) &&
+        ring_memory_publish(ring->memory, &err)) {
+        return;
+    }
+    keeper_thread_leave(&ring->keeper);
 
 fail:
     vmscope_error(&err, &work->err);
@@ -92,7 +98,7 @@ bool vmscope_ring_prepare(VmscopeRing *ring, const char *file, size_t size,
         .fill = fill,
         .opaque = opaque,
     };
-    QemuThread thread;
+    Err err;
 
     ring->size = size;
     ring->is_file = file != NULL;
@@ -102,8 +108,9 @@ bool vmscope_ring_prepare(VmscopeRing *ring, const char *file, size_t size,
     }
     if (qemu_in_coroutine()) {
         work.co = qemu_coroutine_self();
-        qemu_thread_create(&thread, "vmscope-ring", ring_thread, &work,
-                           QEMU_THREAD_DETACHED);
+        if (!thread_start("vmscope-ring", ring_thread, &work, &err)) {
+            return vmscope_error(&err, errp);
+        }
         qemu_coroutine_yield();
     } else {
         ring_make(&work);
@@ -131,14 +138,14 @@ bool vmscope_ring_check(VmscopeRing *ring, const ClockSource *source)
     ring_memory_end_lost(ring->memory, clock_stamp(source), &why);
     qatomic_set(&ring->lost, ring->seen);
     memcpy(header, ring->head_copy, offsetof(EvringHeader, clock));
-    vmscope_clock_republish(&ring->keeper);
+    keeper_thread_republish(&ring->keeper);
     qatomic_set(&ring->why_lost, g_intern_string(why.text));
     return true;
 }
 
 void vmscope_ring_end(VmscopeRing *ring)
 {
-    vmscope_clock_leave(&ring->keeper);
+    keeper_thread_leave(&ring->keeper);
 }
 
 void vmscope_ring_free(VmscopeRing *ring)

@@ -12,8 +12,8 @@
 #define VMSCOPE_RING_H
 
 #include "recorder/file.h"
+#include "recorder/keeper.h"
 #include "recorder/memory.h"
-#include "common.h"
 #include "guard.h"
 
 typedef struct VmscopeRing {
@@ -37,7 +37,7 @@ typedef struct VmscopeRing {
  *
  * Context: not under the BQL, when called in a coroutine.
  *
- * Returns: the store's ring, which must not move
+ * Returns: the store's ring, which must not move; NULL when there is no memory
  */
 typedef const Evring *VmscopeRingFill(void *opaque);
 

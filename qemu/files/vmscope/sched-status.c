@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "vmscope/compat.h"
+#include "reply.h"
 #include "sched-trace.h"
 
 static WindowsOffsetSourceList *status_source_list(uint8_t mask)

@@ -10,6 +10,8 @@
 #include "qemu/osdep.h"
 #include <sys/prctl.h>
 #include "qemu/timer.h"
+#include "base/thread.h"
+#include "file.h"
 #include "sched-rip.h"
 #include "sched-trace.h"
 
@@ -72,11 +74,14 @@ static void *helper_thread(void *opaque)
     return NULL;
 }
 
-void sched_helper_start(SchedSession *session)
+bool sched_helper_start(SchedSession *session, Error **errp)
 {
-    QemuThread thread;
+    Err err;
 
     vmscope_session_ref(&session->base);
-    qemu_thread_create(&thread, "sched-trace", helper_thread, session,
-                       QEMU_THREAD_DETACHED);
+    if (!thread_start("sched-trace", helper_thread, session, &err)) {
+        sched_trace_put(session);
+        return vmscope_error(&err, errp);
+    }
+    return true;
 }

@@ -10,7 +10,8 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/error-report.h"
+#include "process/process.h"
+#include "recorder/keeper-thread.h"
 #include "vmscope/compat.h"
 #include "sched-options.h"
 #include "sched-rip.h"
@@ -64,7 +65,7 @@ static const Evring *sched_session_fill(void *opaque)
 {
     SchedSession *session = opaque;
     const WindowsSchedTraceOptions *opts = session->opts;
-    const VmscopeProcess *process = vmscope_process();
+    const ProcessInfo *process = process_info();
     WatchConfig config = {
         .host = &sched_host,
         .opaque = session,
@@ -91,13 +92,12 @@ static const Evring *sched_session_fill(void *opaque)
     sched_options_to_winos(opts, &config.winos);
     session->watch = watch_new(&config);
     if (!session->watch) {
-        error_report("no memory for the scheduler trace");
-        abort();
+        return NULL;
     }
     session->shared = watch_shared(session->watch);
     schedlog_store_init(&session->store, session->base.ring.mem,
                         session->entries, &run, &session->base.ring.keeper,
-                        &process->start);
+                        keeper_at_load());
     session->store.tables->poll_hz = session->poll_hz;
     return &session->store.ring;
 }
@@ -151,7 +151,7 @@ static bool sched_session_check_machine(Error **errp)
 }
 
 /* The machine may have stopped or gone on while the ring was made. */
-static void sched_session_begin(SchedSession *session)
+static bool sched_session_begin(SchedSession *session, Error **errp)
 {
     bool running = runstate_is_running();
 
@@ -159,9 +159,14 @@ static void sched_session_begin(SchedSession *session)
     if (running != session->running) {
         watch_set_running(session->watch, running);
     }
-    sched_helper_start(session);
+    if (!sched_helper_start(session, errp)) {
+        schedlog_store_stop(&session->store);
+        vmscope_ring_end(&session->base.ring);
+        return false;
+    }
     vmscope_session_begin(&session->base);
     sched_hook_enable(true);
+    return true;
 }
 
 bool sched_trace_start(const WindowsSchedTraceOptions *opts, Error **errp)
@@ -180,10 +185,10 @@ bool sched_trace_start(const WindowsSchedTraceOptions *opts, Error **errp)
     }
     if (!vmscope_ring_prepare(&session->base.ring, session->opts->ring_file,
                               schedlog_store_size(session->entries),
-                              sched_session_fill, session, errp)) {
+                              sched_session_fill, session, errp) ||
+        !sched_session_begin(session, errp)) {
         goto fail;
     }
-    sched_session_begin(session);
     return true;
 
 fail:

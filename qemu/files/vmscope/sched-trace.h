@@ -23,7 +23,6 @@
 #include "qapi/qapi-types-vmscope.h"
 #include "schedlog/store.h"
 #include "watch/slot.h"
-#include "common.h"
 #include "session.h"
 #include "sched-machine.h"
 
@@ -95,8 +94,12 @@ extern const WatchHost sched_host;
 /* Read CurrentThread of a vCPU: @gpa is its slot's. */
 bool sched_read_thread(uint64_t gpa, uint64_t *thread);
 
-/* sched-thread.c: begin a session's helper, which lasts until it is stopped. */
-void sched_helper_start(SchedSession *session);
+/*
+ * sched-thread.c: begin a session's helper, which lasts until it is stopped.
+ *
+ * Returns: false with an error when there is no thread for it
+ */
+bool sched_helper_start(SchedSession *session, Error **errp);
 
 /* sched-status.c: see query-windows-sched-trace-status. */
 WindowsSchedTraceStatus *sched_status_new(SchedSession *session);

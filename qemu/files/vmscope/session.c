@@ -5,8 +5,8 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/thread.h"
 #include "qemu/timer.h"
+#include "base/thread.h"
 #include "vmscope/compat.h"
 #include "session.h"
 
@@ -37,11 +37,10 @@ void vmscope_session_ref(VmscopeSession *session)
 
 void vmscope_session_put(VmscopeSession *session)
 {
-    QemuThread thread;
-
-    if (qatomic_fetch_dec(&session->refs) == 1) {
-        qemu_thread_create(&thread, "vmscope-free", session_free_thread,
-                           session, QEMU_THREAD_DETACHED);
+    if (qatomic_fetch_dec(&session->refs) == 1 &&
+        !thread_start("vmscope-free", session_free_thread, session, NULL)) {
+        /* Late is better than never. */
+        session_free_thread(session);
     }
 }
 

@@ -5,6 +5,14 @@
  * references that keep it and its ring, turning off and waiting for that,
  * the end of QEMU.
  *
+ * Of the same kind are:
+ * guard.c    guarded memory beside QEMU's SIGBUS; see guard.h
+ * ring.c     the ring of one trace; see ring.h
+ * file.c     files that users name; see file.h
+ * options.c  options of a trace that is on already; see options.h
+ * reply.c    the reply to a query; see reply.h
+ * hmp.c      the human monitor's commands; see hmp.h
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
