@@ -23,9 +23,9 @@
 #define SAMPLE_BYTES (700 + 6 * (PE_NAME_MAX + WINOS_MODULE_NAME))
 
 typedef struct Profile {
-    const SchedRip *rip;
+    const WatchlogRips *rips;
     RecorderPage page;
-    GArray *samples;            /* SchedRipSample */
+    GArray *samples;            /* WinschedRip */
     WinosModule *modules;
     unsigned n_modules;
     PePlace *places;            /* of those in the kernel, sorted */
@@ -35,8 +35,8 @@ typedef struct Profile {
 static EvringRead profile_read(void *opaque, uint64_t seq)
 {
     Profile *profile = opaque;
-    SchedRipSample sample;
-    EvringRead result = sched_rip_read(profile->rip, seq, &sample);
+    WinschedRip sample;
+    EvringRead result = watchlog_rips_read(profile->rips, seq, &sample);
 
     if (result == EVRING_OK &&
         recorder_page_add(&profile->page, SAMPLE_BYTES +
@@ -47,9 +47,9 @@ static EvringRead profile_read(void *opaque, uint64_t seq)
     return result;
 }
 
-static bool profile_in_kernel(const SchedRipSample *sample)
+static bool profile_in_kernel(const WinschedRip *sample)
 {
-    return (sample->has & SCHED_RIP_KERNEL) && sample->code.cpl == 0;
+    return (sample->has & WINSCHED_RIP_KERNEL) && sample->code.cpl == 0;
 }
 
 /* Some ten thousand reads of guest memory at most, and export tables. */
@@ -61,8 +61,8 @@ static void profile_find_places(Profile *profile, const WinosResult *result,
 
     profile->places = g_new0(PePlace, profile->samples->len);
     for (i = 0; i < profile->samples->len; i++) {
-        const SchedRipSample *sample = &g_array_index(profile->samples,
-                                                      SchedRipSample, i);
+        const WinschedRip *sample = &g_array_index(profile->samples,
+                                                   WinschedRip, i);
 
         if (profile_in_kernel(sample)) {
             profile->places[profile->n_places++].gva = sample->code.address;
@@ -90,7 +90,7 @@ static void profile_find_places(Profile *profile, const WinosResult *result,
 
 static void profile_fill_place(WindowsProfileSample *to,
                                const Profile *profile,
-                               const SchedRipSample *sample)
+                               const WinschedRip *sample)
 {
     PePlace wanted = { .gva = sample->code.address };
     const PePlace *place = NULL;
@@ -115,29 +115,29 @@ static void profile_fill_place(WindowsProfileSample *to,
 }
 
 static void profile_fill_thread(WindowsProfileSample *to,
-                                const SchedRipSample *sample)
+                                const WinschedRip *sample)
 {
     unsigned has = sample->has;
 
-    to->has_thread_pointer = has & SCHED_RIP_THREAD;
+    to->has_thread_pointer = has & WINSCHED_RIP_THREAD;
     to->thread_pointer = sample->thread;
-    to->has_unique_process_id = has & SCHED_RIP_IDS;
+    to->has_unique_process_id = has & WINSCHED_RIP_IDS;
     to->unique_process_id = sample->pid;
-    to->has_unique_thread_id = has & SCHED_RIP_IDS;
+    to->has_unique_thread_id = has & WINSCHED_RIP_IDS;
     to->unique_thread_id = sample->tid;
-    to->has_idle = to->idle = has & SCHED_RIP_IDLE;
-    to->has_dpc = has & SCHED_RIP_DPC_KNOWN;
-    to->dpc = has & SCHED_RIP_DPC;
-    if (has & SCHED_RIP_IMAGE) {
+    to->has_idle = to->idle = has & WINSCHED_RIP_IDLE;
+    to->has_dpc = has & WINSCHED_RIP_DPC_KNOWN;
+    to->dpc = has & WINSCHED_RIP_DPC;
+    if (has & WINSCHED_RIP_IMAGE) {
         QAPI_SET_PTR(to, process_image, vmscope_reply_utf8(sample->image));
     }
-    if (has & SCHED_RIP_NAME) {
+    if (has & WINSCHED_RIP_NAME) {
         QAPI_SET_PTR(to, thread_name, g_strdup(sample->name));
     }
 }
 
 static WindowsProfileSample *profile_sample(const Profile *profile,
-                                            const SchedRipSample *sample)
+                                            const WinschedRip *sample)
 {
     WindowsProfileSample *to = g_new0(WindowsProfileSample, 1);
 
@@ -149,7 +149,7 @@ static WindowsProfileSample *profile_sample(const Profile *profile,
     to->rip = sample->code.address;
     to->cpl = sample->code.cpl;
     to->irql = sample->irql;
-    to->has_stage = !(sample->has & SCHED_RIP_KERNEL);
+    to->has_stage = !(sample->has & WINSCHED_RIP_KERNEL);
     to->stage = (WindowsProfileStage)winos_stage(&sample->code);
     profile_fill_thread(to, sample);
     profile_fill_place(to, profile, sample);
@@ -171,7 +171,7 @@ static void profile_fill(WindowsProfile *to, Profile *profile,
     while (i--) {
         QAPI_LIST_PREPEND(to->samples,
                           profile_sample(profile, &g_array_index(
-                              profile->samples, SchedRipSample, i)));
+                              profile->samples, WinschedRip, i)));
     }
     g_free(profile->places);
     g_free(profile->modules);
@@ -180,8 +180,8 @@ static void profile_fill(WindowsProfile *to, Profile *profile,
 /* By number: those of one vCPU are by time, too. */
 static int profile_order(gconstpointer a, gconstpointer b)
 {
-    const SchedRipSample *x = a;
-    const SchedRipSample *y = b;
+    const WinschedRip *x = a;
+    const WinschedRip *y = b;
 
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
@@ -190,11 +190,11 @@ static bool profile_of_session(WindowsProfile *to, Profile *profile,
                                SchedSession *session,
                                const WindowsProfileQuery *args, Error **errp)
 {
-    const Evring *ring = sched_rip_ring(session->rip);
+    const Evring *ring = watchlog_rips_ring(sched_rip_samples(session->rip));
     bool ok;
 
-    profile->rip = session->rip;
-    profile->samples = g_array_new(false, false, sizeof(SchedRipSample));
+    profile->rips = sched_rip_samples(session->rip);
+    profile->samples = g_array_new(false, false, sizeof(WinschedRip));
     to->rip_hz = sched_rip_hz(session->rip);
     to->recorded = evring_head(ring);
     to->overwritten = evring_oldest(ring) - 1;

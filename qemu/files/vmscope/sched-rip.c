@@ -9,15 +9,11 @@
 
 #include "qemu/osdep.h"
 #include "hw/core/cpu.h"
-#include "qemu/memalign.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
 #include "vmscope/compat.h"
 #include "sched-rip.h"
 #include "sched-trace.h"
-#include "winos/extra.h"
-
-#define RIP_ENTRIES 16384
 
 /* A vCPU that has not answered after so long never will: it was unplugged. */
 #define GIVE_UP_NS (10 * NANOSECONDS_PER_SECOND)
@@ -25,36 +21,10 @@
 /* While the machine is stopped. */
 #define STOPPED_NS (100 * SCALE_MS)
 
-/* Words of a record. */
-enum {
-    WORD_TIME,
-    WORD_RIP,
-    WORD_THREAD,
-    WORD_IDS,                   /* pid, and tid from bit 32 on */
-    WORD_FLAGS,
-    WORD_IMAGE,
-    WORD_NAME = WORD_IMAGE + WINSCHED_IMAGE_SIZE / 8,
-    N_WORDS = WORD_NAME + WINSCHED_NAME_SIZE / 8,
-};
-
-/* WORD_FLAGS: the vCPU, then these; has from bit 32 on. */
-enum {
-    FLAG_CPL = 16,              /* 2 bits */
-    FLAG_IRQL = 18,             /* 4 bits */
-    FLAG_PROTECTED = 22,
-    FLAG_PAGING = 23,
-    FLAG_LONG = 24,
-    FLAG_HAS = 32,
-};
-
 /* What a vCPU needs to know of the kernel; replaced as a whole. */
 typedef struct RipView {
     struct rcu_head rcu;
-    GmemSpace space;
-    int32_t prcb_at;
-    bool prcb_is_pointer;
-    int32_t current_thread;     /* in the PRCB */
-    int32_t dpc_active;         /* likewise; below 0: not known */
+    WinschedRipView view;
 } RipView;
 
 typedef struct RipVcpu {
@@ -68,9 +38,7 @@ struct SchedRip {
     int refs;                   /* the session's, and one a work item */
     uint32_t hz;
     unsigned n_vcpus;
-    Evring ring;
-    EvringHead *head;
-    void *slots;
+    WatchlogRips *rips;
     RipView *view;              /* RCU; NULL: no kernel was known yet */
     uint64_t cost_ns;           /* of vCPUs; written under the BQL */
 
@@ -86,20 +54,19 @@ struct SchedRip {
 SchedRip *sched_rip_new(uint32_t hz, unsigned n_vcpus)
 {
     SchedRip *rip = g_malloc0(sizeof(*rip) + n_vcpus * sizeof(RipVcpu));
-    size_t size = RIP_ENTRIES * evring_slot_size(N_WORDS);
     unsigned i;
 
     rip->refs = 1;
     rip->hz = hz;
     rip->n_vcpus = n_vcpus;
     rip->random = hz;
-    rip->head = qemu_memalign(64, sizeof(*rip->head));
-    rip->slots = qemu_memalign(64, size);
-    memset(rip->head, 0, sizeof(*rip->head));
-    memset(rip->slots, 0, size);
-    evring_attach(&rip->ring, rip->head, rip->slots, RIP_ENTRIES, N_WORDS);
     for (i = 0; i < n_vcpus; i++) {
         rip->vcpus[i].rip = rip;
+    }
+    rip->rips = watchlog_rips_new();
+    if (!rip->rips) {
+        sched_rip_put(rip);
+        return NULL;
     }
     return rip;
 }
@@ -108,25 +75,17 @@ void sched_rip_put(SchedRip *rip)
 {
     if (rip && qatomic_fetch_dec(&rip->refs) == 1) {
         g_free(rip->view);
-        qemu_vfree(rip->slots);
-        qemu_vfree(rip->head);
+        watchlog_rips_free(rip->rips);
         g_free(rip);
     }
 }
 
 void sched_rip_found(SchedRip *rip, const WinosResult *result)
 {
-    const WinosExtra *extra = winos_extra_of(result);
     RipView *old = rip->view;
     RipView *view = g_new0(RipView, 1);
 
-    view->space = result->kernel.space;
-    view->prcb_at = result->prcb_at;
-    view->prcb_is_pointer = result->prcb_is_pointer;
-    view->current_thread = winos_offset(&result->layout,
-                                        WINOS_PRCB_CURRENT_THREAD);
-    view->dpc_active = extra ? extra->at[WINOS_PRCB_DPC_ROUTINE_ACTIVE]
-                             : WINOS_NO_OFFSET;
+    winsched_rip_view(&view->view, result);
     qatomic_rcu_set(&rip->view, view);
     if (old) {
         g_free_rcu(old, rcu);
@@ -135,99 +94,16 @@ void sched_rip_found(SchedRip *rip, const WinosResult *result)
 
 /* --- on the vCPU's thread */
 
-/*
- * The PRCB by GS, which is the KPCR but around swapgs; whether it is, the
- * place of CurrentThread tells, which is known.
- */
-static bool rip_prcb(const RipView *view, uint64_t gs_base, uint64_t gpa,
-                     uint64_t *prcb)
-{
-    uint64_t found;
-
-    if (view->prcb_at < 0 || view->current_thread < 0) {
-        return false;
-    }
-    *prcb = gs_base + view->prcb_at;
-    return (!view->prcb_is_pointer ||
-            gmem_read_u64(&view->space, *prcb, prcb)) &&
-           gmem_translate(&view->space, *prcb + view->current_thread, &found,
-                          NULL, NULL) && found == gpa;
-}
-
-/* A DPC runs with the CPU in the kernel, whatever it interrupts. */
-static void rip_fill_dpc(SchedRipSample *sample, const RipView *view,
-                         uint64_t gs_base, uint64_t gpa)
-{
-    uint8_t active = 0;
-    uint64_t prcb;
-
-    if (!view || view->dpc_active < 0) {
-        return;
-    }
-    if (sample->code.cpl == 0 &&
-        (!rip_prcb(view, gs_base, gpa, &prcb) ||
-         !gmem_read_u8(&view->space, prcb + view->dpc_active, &active))) {
-        return;
-    }
-    sample->has |= SCHED_RIP_DPC_KNOWN;
-    if (active == 1) {
-        sample->has |= SCHED_RIP_DPC;
-    }
-}
-
-/* Mostly it is who it was; then only that is read. */
-static bool rip_know_thread(WinschedThread *who, const Winsched *ws,
-                            uint64_t thread)
-{
-    WinschedWindow window;
-
-    winsched_window_init(&window, &ws->space);
-    if (who->thread == thread &&
-        winsched_thread_unchanged(&window, &ws->layout, who)) {
-        return true;
-    }
-    who->thread = 0;
-    return winsched_thread_read(&ws->space, &ws->layout, thread, who);
-}
-
-static void rip_fill_thread(SchedRipSample *sample, RipVcpu *vcpu,
-                            const WatchSlot *slot, const WatchView *view,
-                            uint64_t thread)
-{
-    const WinschedThread *who = &vcpu->who;
-
-    sample->thread = thread;
-    sample->has |= SCHED_RIP_THREAD;
-    if (atomic_load_explicit(&slot->cpu.idle_thread,
-                             memory_order_relaxed) == thread) {
-        sample->has |= SCHED_RIP_IDLE;
-    }
-    if (!rip_know_thread(&vcpu->who, &view->ws, thread)) {
-        return;
-    }
-    if (who->has & WINSCHED_HAS_IDS) {
-        sample->has |= SCHED_RIP_IDS;
-        sample->pid = who->pid;
-        sample->tid = who->tid;
-    }
-    if (who->has & WINSCHED_HAS_IMAGE) {
-        sample->has |= SCHED_RIP_IMAGE;
-        memcpy(sample->image, who->image, sizeof(sample->image));
-    }
-    if (who->has & WINSCHED_HAS_NAME) {
-        sample->has |= SCHED_RIP_NAME;
-        memcpy(sample->name, who->name, sizeof(sample->name));
-    }
-}
-
-static void rip_fill_kernel(SchedSession *session, SchedRipSample *sample,
+static void rip_fill_kernel(SchedSession *session, WinschedRip *sample,
                             RipVcpu *vcpu, uint64_t gs_base)
 {
     WatchShared *shared = session->shared;
     WatchSlot *slot = &shared->slots[sample->vcpu];
     const WatchView *view;
+    const RipView *rip_view;
     uint64_t thread;
     uint64_t gpa;
+    bool idle;
 
     /* Pairs with the store in watch_slot_begin(): then there is a view. */
     gpa = atomic_load_explicit(&slot->gpa, memory_order_acquire);
@@ -235,54 +111,23 @@ static void rip_fill_kernel(SchedSession *session, SchedRipSample *sample,
     if (!view) {
         return;
     }
-    sample->has |= SCHED_RIP_KERNEL;
+    sample->has |= WINSCHED_RIP_KERNEL;
     if (gpa == WATCH_NO_GPA || !sched_read_thread(gpa, &thread)) {
         return;
     }
-    rip_fill_thread(sample, vcpu, slot, view, thread);
-    rip_fill_dpc(sample, qatomic_rcu_read(&vcpu->rip->view), gs_base, gpa);
-}
-
-static void rip_put_text(EvringSlot *slot, unsigned word, const char *text,
-                         size_t size)
-{
-    uint64_t value;
-    size_t i;
-
-    for (i = 0; i < size; i += sizeof(value)) {
-        memcpy(&value, text + i, sizeof(value));
-        evring_put(slot, word++, value);
+    idle = atomic_load_explicit(&slot->cpu.idle_thread,
+                                memory_order_relaxed) == thread;
+    winsched_rip_thread(sample, &vcpu->who, &view->ws, thread, idle);
+    rip_view = qatomic_rcu_read(&vcpu->rip->view);
+    if (rip_view) {
+        winsched_rip_dpc(sample, &rip_view->view, gs_base, gpa);
     }
-}
-
-static void rip_record(SchedRip *rip, const SchedRipSample *sample)
-{
-    uint64_t seq;
-    EvringSlot *slot = evring_claim(&rip->ring, &seq);
-
-    if (!slot) {
-        return;
-    }
-    evring_put(slot, WORD_TIME, sample->time_ns);
-    evring_put(slot, WORD_RIP, sample->code.address);
-    evring_put(slot, WORD_THREAD, sample->thread);
-    evring_put(slot, WORD_IDS, sample->pid | (uint64_t)sample->tid << 32);
-    evring_put(slot, WORD_FLAGS,
-               (uint64_t)sample->has << FLAG_HAS | sample->vcpu |
-               (uint64_t)(sample->code.cpl & 3) << FLAG_CPL |
-               (uint64_t)(sample->irql & 15) << FLAG_IRQL |
-               (uint64_t)sample->code.protected_mode << FLAG_PROTECTED |
-               (uint64_t)sample->code.paging << FLAG_PAGING |
-               (uint64_t)sample->code.long_mode << FLAG_LONG);
-    rip_put_text(slot, WORD_IMAGE, sample->image, sizeof(sample->image));
-    rip_put_text(slot, WORD_NAME, sample->name, sizeof(sample->name));
-    evring_commit(slot, seq);
 }
 
 static void rip_sample(SchedSession *session, RipVcpu *vcpu, CPUState *cpu)
 {
     SchedRip *rip = vcpu->rip;
-    SchedRipSample sample = {
+    WinschedRip sample = {
         .vcpu = cpu->cpu_index,
         .time_ns = clock_now_ns(),
     };
@@ -292,7 +137,7 @@ static void rip_sample(SchedSession *session, RipVcpu *vcpu, CPUState *cpu)
     sample.code = code.code;
     sample.irql = code.irql;
     rip_fill_kernel(session, &sample, vcpu, code.gs_base);
-    rip_record(rip, &sample);
+    watchlog_rips_put(rip->rips, &sample);
     qatomic_set(&rip->cost_ns,
                 rip->cost_ns + clock_now_ns() - sample.time_ns);
 }
@@ -372,44 +217,9 @@ uint64_t sched_rip_turn(SchedSession *session)
 
 /* --- any thread */
 
-const Evring *sched_rip_ring(const SchedRip *rip)
+const WatchlogRips *sched_rip_samples(const SchedRip *rip)
 {
-    return &rip->ring;
-}
-
-EvringRead sched_rip_read(const SchedRip *rip, uint64_t seq,
-                          SchedRipSample *sample)
-{
-    uint64_t words[N_WORDS];
-    EvringRead result = evring_read(&rip->ring, seq, words);
-    uint64_t flags;
-
-    if (result != EVRING_OK) {
-        return result;
-    }
-    flags = words[WORD_FLAGS];
-    *sample = (SchedRipSample) {
-        .seq = seq,
-        .time_ns = words[WORD_TIME],
-        .thread = words[WORD_THREAD],
-        .code = {
-            .address = words[WORD_RIP],
-            .cpl = flags >> FLAG_CPL & 3,
-            .protected_mode = flags >> FLAG_PROTECTED & 1,
-            .paging = flags >> FLAG_PAGING & 1,
-            .long_mode = flags >> FLAG_LONG & 1,
-        },
-        .pid = (uint32_t)words[WORD_IDS],
-        .tid = words[WORD_IDS] >> 32,
-        .vcpu = flags & 0xffff,
-        .has = flags >> FLAG_HAS,
-        .irql = flags >> FLAG_IRQL & 15,
-    };
-    memcpy(sample->image, &words[WORD_IMAGE], sizeof(sample->image));
-    memcpy(sample->name, &words[WORD_NAME], sizeof(sample->name));
-    sample->image[sizeof(sample->image) - 1] = '\0';
-    sample->name[sizeof(sample->name) - 1] = '\0';
-    return EVRING_OK;
+    return rip->rips;
 }
 
 uint32_t sched_rip_hz(const SchedRip *rip)

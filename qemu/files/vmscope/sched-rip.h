@@ -11,36 +11,9 @@
 #ifndef VMSCOPE_SCHED_RIP_H
 #define VMSCOPE_SCHED_RIP_H
 
-#include "recorder/ring.h"
-#include "winos/place.h"
-#include "winsched/thread.h"
+#include "watchlog/rips.h"
 
 #define SCHED_RIP_MAX_HZ 10000
-
-/* Bits of SchedRipSample.has. */
-enum {
-    SCHED_RIP_KERNEL = 1 << 0,      /* its kernel was known */
-    SCHED_RIP_THREAD = 1 << 1,
-    SCHED_RIP_IDS = 1 << 2,
-    SCHED_RIP_IMAGE = 1 << 3,
-    SCHED_RIP_NAME = 1 << 4,
-    SCHED_RIP_IDLE = 1 << 5,
-    SCHED_RIP_DPC_KNOWN = 1 << 6,
-    SCHED_RIP_DPC = 1 << 7,
-};
-
-typedef struct SchedRipSample {
-    uint64_t seq;
-    uint64_t time_ns;           /* CLOCK_MONOTONIC */
-    uint64_t thread;            /* KTHREAD that is current */
-    WinosCode code;
-    uint32_t pid, tid;
-    unsigned vcpu;
-    unsigned has;
-    uint8_t irql;               /* CR8 */
-    char image[WINSCHED_IMAGE_SIZE];
-    char name[WINSCHED_NAME_SIZE];
-} SchedRipSample;
 
 typedef struct SchedRip SchedRip;
 struct SchedSession;
@@ -49,7 +22,7 @@ struct SchedSession;
  * sched_rip_new: nothing is sampled yet
  * @hz: below or at SCHED_RIP_MAX_HZ, not 0
  *
- * Returns: with one reference, for sched_rip_put()
+ * Returns: with one reference, for sched_rip_put(); NULL without memory
  */
 SchedRip *sched_rip_new(uint32_t hz, unsigned n_vcpus);
 
@@ -69,9 +42,7 @@ uint64_t sched_rip_turn(struct SchedSession *session);
 void sched_rip_found(SchedRip *rip, const WinosResult *result);
 
 /* Figures, and the ring; any thread with a reference to the session. */
-const Evring *sched_rip_ring(const SchedRip *rip);
-EvringRead sched_rip_read(const SchedRip *rip, uint64_t seq,
-                          SchedRipSample *sample);
+const WatchlogRips *sched_rip_samples(const SchedRip *rip);
 uint32_t sched_rip_hz(const SchedRip *rip);
 uint64_t sched_rip_skipped(const SchedRip *rip);
 uint64_t sched_rip_cost_ns(const SchedRip *rip);

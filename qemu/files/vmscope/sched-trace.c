@@ -88,6 +88,9 @@ static const Evring *sched_session_fill(void *opaque)
 
     if (opts->rip_hz) {
         session->rip = sched_rip_new(opts->rip_hz, session->n_vcpus);
+        if (!session->rip) {
+            return NULL;
+        }
     }
     sched_options_to_winos(opts, &config.winos);
     session->watch = watch_new(&config);
