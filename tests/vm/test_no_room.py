@@ -11,7 +11,6 @@ import resource
 import sched
 from harness import Machine, Skip, wait_for
 
-IRQ_STATUS = 'query-irq-log-status'
 MIB = 1 << 20
 
 
@@ -27,27 +26,32 @@ def limit(machine, size):
                      (size, resource.RLIM_INFINITY))
 
 
-def test_no_thread():
+def check_no_thread(name, status):
+    """A machine of its own: a stack of a thread that ended would be used."""
     machine = Machine(*sched.guest())
+    ring = machine.path('ring')
     size = address_space(machine.pid)
     if size > 1 << 40:
         raise Skip("a sanitizer's own memory cannot be limited")
-    for name in ('irq-log-set', sched.SET):
-        ring = os.path.join(machine.folder, name)
-        limit(machine, size + 2 * MIB)
-        for file in (None, ring):
-            options = {'ring_file': file} if file else {}
-            reason = machine.refused(name, enable=True, entries=64, **options)
-            assert 'thread vmscope-' in reason, reason
-            assert 'cannot begin: Resource temporarily' in reason, reason
-        assert machine.cmd('query-status')['running']
-        assert os.listdir(machine.folder).count(name) == 0
-        limit(machine, resource.RLIM_INFINITY)
-        machine.cmd(name, enable=True, entries=64, ring_file=ring)
-        assert os.path.getsize(ring) > 0
-    wait_for('interrupts',
-             lambda: machine.cmd(IRQ_STATUS)['recorded'] > 0)
-    for name in ('irq-log-set', sched.SET):
-        machine.cmd(name, enable=False)
+    limit(machine, size + 2 * MIB)
+    for options in ({}, {'ring_file': ring}):
+        reason = machine.refused(name, enable=True, entries=64, **options)
+        assert 'thread vmscope-ring cannot begin: Resource temporarily' in \
+            reason, reason
+    assert machine.cmd('query-status')['running']
+    assert not os.path.exists(ring)
+    limit(machine, resource.RLIM_INFINITY)
+    machine.cmd(name, enable=True, entries=64, ring_file=ring)
+    wait_for('records', lambda: machine.cmd(status)['recorded'] > 0)
+    assert os.path.getsize(ring) > 0
+    machine.cmd(name, enable=False)
     assert machine.cmd('query-status')['running']
     assert machine.quit() == 0
+
+
+def test_no_thread_for_the_irq_log():
+    check_no_thread('irq-log-set', 'query-irq-log-status')
+
+
+def test_no_thread_for_the_scheduler_trace():
+    check_no_thread(sched.SET, sched.STATUS)
