@@ -75,12 +75,34 @@ typedef enum Verdict {
     VERDICT_OPEN, VERDICT_MATCHES, VERDICT_DIFFERS,
 } Verdict;
 
+/*
+ * The same few lines, threads and addresses come up again and again; each is
+ * looked up and measured once a query.  In bytes, as JSON at most.
+ */
+typedef struct LineText {
+    IrqlogLineInfo info;
+    size_t bytes;
+} LineText;
+
+typedef struct ThreadText {
+    char *name;                 /* as UTF-8 */
+    const char *role;           /* borrowed of the store */
+    size_t bytes;
+} ThreadText;
+
+typedef struct SymbolText {
+    char *name;                 /* or NULL */
+    size_t bytes;
+} SymbolText;
+
 /* A query under way. */
 typedef struct Query {
     const IrqLogQuery *args;
     const IrqlogStore *store;
     RecorderPage page;
-    GHashTable *symbols;        /* address -> symbol or NULL */
+    GHashTable *symbols;        /* address -> SymbolText */
+    GHashTable *lines;          /* id -> LineText */
+    GHashTable *threads;        /* id -> ThreadText */
     GArray *found;              /* Found */
     uint8_t verdicts[IRQLOG_MAX_LINES];
 } Query;
@@ -136,17 +158,70 @@ static bool irq_qmp_matches(Query *q, const IrqlogBrief *brief)
            irq_qmp_line_matches(q, brief->line);
 }
 
-/* The same few addresses come up again and again; borrowed from @q. */
-static const char *irq_qmp_symbol(Query *q, uint64_t addr, bool is_return)
+static const SymbolText *irq_qmp_symbol(Query *q, uint64_t addr,
+                                        bool is_return)
 {
     gpointer key = (gpointer)(uintptr_t)addr;
-    gpointer known;
+    SymbolText *text = g_hash_table_lookup(q->symbols, key);
 
-    if (!g_hash_table_lookup_extended(q->symbols, key, NULL, &known)) {
-        known = process_symbol(addr, is_return);
-        g_hash_table_insert(q->symbols, key, known);
+    if (!text) {
+        text = g_new(SymbolText, 1);
+        text->name = process_symbol(addr, is_return);
+        text->bytes = vmscope_reply_string(text->name);
+        g_hash_table_insert(q->symbols, key, text);
     }
-    return known;
+    return text;
+}
+
+static void irq_qmp_symbol_free(gpointer opaque)
+{
+    SymbolText *text = opaque;
+
+    free(text->name);
+    g_free(text);
+}
+
+static const LineText *irq_qmp_line(Query *q, uint32_t id)
+{
+    LineText *text = g_hash_table_lookup(q->lines, GUINT_TO_POINTER(id));
+
+    if (!text) {
+        text = g_new0(LineText, 1);
+        text->info.path = IRQLOG_UNKNOWN;
+        irqlog_store_line(q->store, id, &text->info);
+        text->bytes = vmscope_reply_string(text->info.path) +
+                      vmscope_reply_string(text->info.driven_by) +
+                      vmscope_reply_string(text->info.owner) +
+                      vmscope_reply_string(text->info.device);
+        g_hash_table_insert(q->lines, GUINT_TO_POINTER(id), text);
+    }
+    return text;
+}
+
+/* A thread's name is whatever bytes it was given. */
+static const ThreadText *irq_qmp_thread(Query *q, uint32_t id)
+{
+    ThreadText *text = g_hash_table_lookup(q->threads, GUINT_TO_POINTER(id));
+    IrqlogThreadInfo thread = { .name = "" };
+
+    if (!text) {
+        text = g_new0(ThreadText, 1);
+        irqlog_store_thread(q->store, id, &thread);
+        text->name = vmscope_reply_utf8(thread.name);
+        text->role = thread.role;
+        text->bytes = vmscope_reply_string(text->name) +
+                      vmscope_reply_string(text->role);
+        g_hash_table_insert(q->threads, GUINT_TO_POINTER(id), text);
+    }
+    return text;
+}
+
+static void irq_qmp_thread_free(gpointer opaque)
+{
+    ThreadText *text = opaque;
+
+    g_free(text->name);
+    g_free(text);
 }
 
 /* Of the members' names, and of numbers as long as they can be. */
@@ -157,21 +232,13 @@ static const char *irq_qmp_symbol(Query *q, uint64_t addr, bool is_return)
 static size_t irq_qmp_bytes(Query *q, const Found *found)
 {
     const IrqlogEvent *event = &found->event;
-    IrqlogThreadInfo thread = { .name = "" };
-    IrqlogLineInfo line = {};
 
-    irqlog_store_thread(q->store, found->thread, &thread);
-    irqlog_store_line(q->store, found->line, &line);
     return ENTRY_BYTES + FRAME_BYTES * event->n_backtrace +
-           vmscope_reply_string(event->path) +
            vmscope_reply_string(event->requester) +
-           vmscope_reply_string(thread.name) +
-           vmscope_reply_string(thread.role) +
-           vmscope_reply_string(line.driven_by) +
-           vmscope_reply_string(line.owner) +
-           vmscope_reply_string(line.device) +
-           vmscope_reply_string(irq_qmp_symbol(q, event->caller, true)) +
-           vmscope_reply_string(irq_qmp_symbol(q, event->handler, false));
+           irq_qmp_line(q, found->line)->bytes +
+           irq_qmp_thread(q, found->thread)->bytes +
+           irq_qmp_symbol(q, event->caller, true)->bytes +
+           irq_qmp_symbol(q, event->handler, false)->bytes;
 }
 
 static EvringRead irq_qmp_read(void *opaque, uint64_t seq)
@@ -196,12 +263,35 @@ static EvringRead irq_qmp_read(void *opaque, uint64_t seq)
     return result;
 }
 
-static int irq_qmp_order(gconstpointer a, gconstpointer b)
+static int irq_qmp_order(const void *a, const void *b)
 {
-    const IrqlogEvent *x = &((const Found *)a)->event;
-    const IrqlogEvent *y = &((const Found *)b)->event;
+    const IrqlogEvent *x = &(*(const Found *const *)a)->event;
+    const IrqlogEvent *y = &(*(const Found *const *)b)->event;
 
     return recorder_order(x->time_ns, x->seq, y->time_ns, y->seq);
+}
+
+/*
+ * What was found, by time.  Nearly always that is the order in which it was
+ * read, or the newest were, backwards.
+ */
+static const Found **irq_qmp_sorted(const Query *q)
+{
+    guint n = q->found->len;
+    const Found **order = g_new(const Found *, n);
+    bool sorted = true;
+    guint i;
+
+    for (i = 0; i < n; i++) {
+        order[i] = &g_array_index(q->found, Found,
+                                  q->args->has_after ? i : n - 1 - i);
+        sorted = sorted && (i == 0 || irq_qmp_order(&order[i - 1],
+                                                    &order[i]) <= 0);
+    }
+    if (!sorted) {
+        qsort(order, n, sizeof(*order), irq_qmp_order);
+    }
+    return order;
 }
 
 static uint64List *irq_qmp_backtrace(const IrqlogEvent *event)
@@ -217,21 +307,19 @@ static uint64List *irq_qmp_backtrace(const IrqlogEvent *event)
 
 static void irq_qmp_fill_names(Query *q, IrqLogEntry *entry, const Found *found)
 {
-    IrqlogThreadInfo thread = { .name = "" };
-    IrqlogLineInfo line = {};
+    const IrqlogLineInfo *line = &irq_qmp_line(q, found->line)->info;
+    const ThreadText *thread = irq_qmp_thread(q, found->thread);
+    const SymbolText *caller = irq_qmp_symbol(q, found->event.caller, true);
+    const SymbolText *handler = irq_qmp_symbol(q, found->event.handler, false);
 
-    irqlog_store_thread(q->store, found->thread, &thread);
-    /* A thread's name is whatever bytes it was given. */
-    entry->thread_name = vmscope_reply_utf8(thread.name);
-    QAPI_SET_PTR(entry, thread_role, g_strdup(thread.role));
-    QAPI_SET_PTR(entry, caller_symbol,
-                 g_strdup(irq_qmp_symbol(q, entry->caller_addr, true)));
-    QAPI_SET_PTR(entry, handler_symbol,
-                 g_strdup(irq_qmp_symbol(q, found->event.handler, false)));
-    irqlog_store_line(q->store, found->line, &line);
-    QAPI_SET_PTR(entry, driven_by, g_strdup(line.driven_by));
-    QAPI_SET_PTR(entry, owner, g_strdup(line.owner));
-    QAPI_SET_PTR(entry, device, g_strdup(line.device));
+    entry->path = g_strdup(line->path);
+    entry->thread_name = g_strdup(thread->name);
+    QAPI_SET_PTR(entry, thread_role, g_strdup(thread->role));
+    QAPI_SET_PTR(entry, caller_symbol, g_strdup(caller->name));
+    QAPI_SET_PTR(entry, handler_symbol, g_strdup(handler->name));
+    QAPI_SET_PTR(entry, driven_by, g_strdup(line->driven_by));
+    QAPI_SET_PTR(entry, owner, g_strdup(line->owner));
+    QAPI_SET_PTR(entry, device, g_strdup(line->device));
 }
 
 static void irq_qmp_fill_message(IrqLogEntry *entry, const IrqlogEvent *event)
@@ -253,7 +341,6 @@ static IrqLogEntry *irq_qmp_entry(Query *q, const Found *found)
     entry->level = event->level;
     entry->irq_line = event->n;
     entry->kind = (IrqLogKind)event->kind;
-    entry->path = g_strdup(event->path);
     entry->host_tid = event->tid;
     entry->caller_addr = event->caller;
     entry->depth = event->depth;
@@ -267,12 +354,11 @@ static IrqLogEntry *irq_qmp_entry(Query *q, const Found *found)
 static IrqLogEntryList *irq_qmp_list(Query *q)
 {
     IrqLogEntryList *list = NULL;
+    g_autofree const Found **order = irq_qmp_sorted(q);
     guint i = q->found->len;
 
-    g_array_sort(q->found, irq_qmp_order);
     while (i--) {
-        QAPI_LIST_PREPEND(list, irq_qmp_entry(q, &g_array_index(q->found, Found,
-                                                                i)));
+        QAPI_LIST_PREPEND(list, irq_qmp_entry(q, order[i]));
     }
     return list;
 }
@@ -293,7 +379,9 @@ IrqLogEntryList *qmp_query_irq_log(IrqLogQuery *args, Error **errp)
         return NULL;
     }
     q->store = &session->store;
-    q->symbols = g_hash_table_new_full(NULL, NULL, NULL, free);
+    q->symbols = g_hash_table_new_full(NULL, NULL, NULL, irq_qmp_symbol_free);
+    q->lines = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    q->threads = g_hash_table_new_full(NULL, NULL, NULL, irq_qmp_thread_free);
     q->found = g_array_new(false, false, sizeof(Found));
     if (vmscope_reply_fill(&q->page, &q->store->ring, "interrupts",
                            args->has_after, args->after, irq_qmp_read, q,
@@ -301,6 +389,8 @@ IrqLogEntryList *qmp_query_irq_log(IrqLogQuery *args, Error **errp)
         list = irq_qmp_list(q);
     }
     g_array_unref(q->found);
+    g_hash_table_unref(q->threads);
+    g_hash_table_unref(q->lines);
     g_hash_table_unref(q->symbols);
     irq_log_put(session);
     return list;

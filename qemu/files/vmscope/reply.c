@@ -82,9 +82,15 @@ size_t vmscope_reply_string(const char *string)
 
 char *vmscope_reply_utf8(const char *bytes)
 {
-    size_t room = strlen(bytes) * SAFE_GROWTH + 1;
-    char *text = g_malloc(room);
+    size_t len = strlen(bytes);
+    size_t room = len * SAFE_GROWTH + 1;
+    char *text;
 
+    /* As nearly always. */
+    if (safe_plain(bytes, len) == len) {
+        return g_strndup(bytes, len);
+    }
+    text = g_malloc(room);
     safe_copy(SAFE_FOR_DATA, bytes, text, room);
     return text;
 }
