@@ -8,10 +8,10 @@
  */
 
 #include "qemu/osdep.h"
-#include <execinfo.h>
 #include "qapi/error.h"
 #include "qemu/notify.h"
 #include "qemu/rcu.h"
+#include "process/backtrace.h"
 #include "process/process.h"
 #include "recorder/keeper-thread.h"
 #include "vmscope/irq-hook.h"
@@ -21,9 +21,6 @@
 /* Frames of calls inside calls; deeper ones are counted, not remembered. */
 #define MAX_FRAMES 16
 
-/* Of the frames backtrace() returns, how many may lie below the raiser. */
-#define MAX_OWN_FRAMES 8
-
 /* What the log knows of the calling thread. */
 typedef struct IrqLogSelf {
     uint32_t tid;               /* 0: nothing known yet */
@@ -31,8 +28,7 @@ typedef struct IrqLogSelf {
     unsigned depth;             /* of calls under way */
     unsigned session;           /* the session number the id is of */
     uintptr_t frames[MAX_FRAMES];
-    uintptr_t stack_low;
-    uintptr_t stack_high;
+    ProcessStack stack;
     Notifier exit;
 } IrqLogSelf;
 
@@ -55,58 +51,11 @@ static void irq_join_rcu(void)
     }
 }
 
-/* Of the thread that called main(). */
-static uintptr_t main_stack_low;
-static uintptr_t main_stack_high;
-
-static bool irq_find_stack(uintptr_t *stack_low, uintptr_t *stack_high)
-{
-    pthread_attr_t attr;
-    void *low;
-    size_t size;
-    bool found;
-
-    if (pthread_getattr_np(pthread_self(), &attr)) {
-        return false;
-    }
-    found = !pthread_attr_getstack(&attr, &low, &size);
-    if (found) {
-        *stack_low = (uintptr_t)low;
-        *stack_high = (uintptr_t)low + size;
-    }
-    pthread_attr_destroy(&attr);
-    return found;
-}
-
-static void irq_learn_stack(void)
-{
-    if (self.tid == getpid()) {
-        self.stack_low = main_stack_low;
-        self.stack_high = main_stack_high;
-    } else {
-        irq_find_stack(&self.stack_low, &self.stack_high);
-    }
-}
-
-/*
- * -run-with chroot= comes later, and takes away what these two look into:
- * /proc/self/maps for the main thread's stack, and the library that
- * backtrace() loads when it is first called, which no interrupt should wait
- * for either.
- */
-static void __attribute__((constructor)) irq_learn_program(void)
-{
-    void *warm_up[1];
-
-    irq_find_stack(&main_stack_low, &main_stack_high);
-    backtrace(warm_up, 1);
-}
-
 static void irq_learn_self(void)
 {
     self.tid = qemu_get_thread_id();
     irq_join_rcu();
-    irq_learn_stack();
+    self.stack = process_stack();
 }
 
 /*
@@ -123,81 +72,6 @@ static inline unsigned irq_current_depth(uintptr_t frame)
         depth = MIN(depth, MAX_FRAMES) - 1;
     }
     return depth;
-}
-
-#ifdef VMSCOPE_FRAME_POINTERS
-/* A frame is the saved frame pointer and the return address. */
-static uintptr_t *irq_next_frame(uintptr_t *frame)
-{
-    uintptr_t next = frame[0];
-
-    if (next <= (uintptr_t)frame || next % sizeof(uintptr_t) ||
-        next > self.stack_high - 2 * sizeof(uintptr_t)) {
-        return NULL;
-    }
-    return (uintptr_t *)next;
-}
-
-/*
- * Returns: false when frame pointers cannot tell: on a coroutine's stack, or
- * called from code that has none.
- */
-static bool irq_walk_frames(uintptr_t *frame, uintptr_t caller, unsigned max,
-                            uint64_t *addrs, unsigned *n)
-{
-    if ((uintptr_t)frame < self.stack_low ||
-        (uintptr_t)frame >= self.stack_high) {
-        return false;
-    }
-    while (frame && frame[1] != caller) {
-        frame = irq_next_frame(frame);
-    }
-    if (!frame) {
-        return false;
-    }
-    for (*n = 0; *n < max; (*n)++) {
-        frame = irq_next_frame(frame);
-        if (!frame || !frame[1]) {
-            break;
-        }
-        addrs[*n] = frame[1];
-    }
-    return true;
-}
-#else
-static bool irq_walk_frames(uintptr_t *frame, uintptr_t caller, unsigned max,
-                            uint64_t *addrs, unsigned *n)
-{
-    return false;
-}
-#endif
-
-static unsigned irq_unwind_frames(uintptr_t caller, unsigned max,
-                                  uint64_t *addrs)
-{
-    void *all[IRQLOG_BACKTRACE_MAX + MAX_OWN_FRAMES];
-    int n_all = backtrace(all, max + MAX_OWN_FRAMES);
-    unsigned n = 0;
-    int i = 0;
-
-    while (i < n_all && (uintptr_t)all[i] != caller) {
-        i++;
-    }
-    for (i++; i < n_all && n < max; i++) {
-        addrs[n++] = (uintptr_t)all[i];
-    }
-    return n;
-}
-
-static unsigned irq_take_backtrace(void *frame, uintptr_t caller, unsigned max,
-                                   uint64_t *addrs)
-{
-    unsigned n;
-
-    if (!irq_walk_frames(frame, caller, max, addrs, &n)) {
-        n = irq_unwind_frames(caller, max, addrs);
-    }
-    return n;
 }
 
 static inline bool irq_level_changes(IrqLogSession *session, uint32_t line,
@@ -286,8 +160,8 @@ void irq_record_backtrace(IrqLogSession *session, IrqlogCall *call,
 {
     uint64_t addrs[IRQLOG_BACKTRACE_MAX];
 
-    call->n_backtrace = irq_take_backtrace(frame, call->caller,
-                                           session->backtrace, addrs);
+    call->n_backtrace = process_backtrace(&self.stack, frame, call->caller,
+                                          session->backtrace, addrs);
     call->backtrace = addrs;
     irqlog_store_record(&session->store, call);
 }
