@@ -406,6 +406,28 @@ MUTANTS = (
     ('watch/views-pile-up', 'core/watch/engine.c',
      'if ({{w->n_retired == WATCH_MAX_RETIRED => 0}}) { watch_grace(w); }'),
 
+    # irqlog's file and writer, process
+    ('irqlog/appends-to-anything', 'core/irqlog/file.c',
+     '(size == 0 && empty_too) || {{file_is_log(bytes, size) => 1}}) {'),
+    ('irqlog/log-with-nul', 'core/irqlog/file.c',
+     "if ({{memchr(bytes, '\\0', size) => 0}}) {"),
+    ('irqlog/old-of-anybody', 'core/irqlog/file.c',
+     'file_check_content(old, fd, {{false => true}}, err);'),
+    ('irqlog/abandons-what-was-written', 'core/irqlog/file.c',
+     'fstat(file->fd, &st) == 0 && {{st.st_size == 0 => 1}}) { unlink(path);'),
+    ('irqlog/no-lock', 'core/irqlog/file.c',
+     'if (file->regular && {{!path_lock(file->fd) => 0}}) {'),
+    ('irqlog/no-limit', 'core/irqlog/writer.c',
+     'w->file->size + {{2 * w->chunk => 0}} <= w->limit;'),
+    ('irqlog/lost-in-silence', 'core/irqlog/writer.c',
+     '{{irqlog_stream_drop(&w->stream); => w->stream.used = 0;}} w->done = 0;'),
+    ('irqlog/does-not-begin-anew', 'core/irqlog/writer.c',
+     'return false; } {{irqlog_stream_begin_file(&w->stream); => }} return true;'),
+    ('process/return-address', 'core/process/symbols.c',
+     'Search search = { .addr = addr - {{offset_back => 0}} };'),
+    ('process/own-frames', 'core/process/backtrace.c',
+     'while (frame && {{frame[1] != caller => 0}}) {'),
+
     # tracefile
     ('tracefile/no-room', 'core/tracefile/pack.c',
      'if ((size_t)(to->end - to->p) < {{len => len - 1}}) { to->full = true;'),

@@ -33,6 +33,7 @@ static void check(uint64_t addr, bool is_return, const char *expected)
 static void test_own(void)
 {
     volatile int n = 1;
+    char *name;
 
     not_exported(&n);
 #ifndef VMSCOPE_HAVE_LIBDW
@@ -42,6 +43,9 @@ static void test_own(void)
     check(ADDR + 1, false, "not_exported+0x1");
     /* A return address is of the call before it. */
     check(ADDR + 1, true, "not_exported+0x1");
+    name = process_symbol(ADDR, true);
+    g_assert_cmpstr(name, !=, "not_exported");
+    free(name);
     /* And again, out of what was kept. */
     check(ADDR, false, "not_exported");
 #endif
