@@ -327,7 +327,7 @@ def test_page_of_hostile_names():
     data = page[begin:page.index('<script>', begin)]
     body = data.replace('<script id=', '').replace('</script>', '')
     check('<' not in body, 'there is a < in the data')
-    same(page.count('</script>'), 7, 'ends of scripts')
+    same(page.count('</script>'), 8, 'ends of scripts')
     text = data[data.index('>') + 1:data.index('</script>')]
     names = {t['image'] for t in json.loads(text)['threads']}
     check('</script><b>' in names, f'{names}')
