@@ -83,6 +83,8 @@ static const Choice choices[] = {
     { "interrupts", "off", AT(interrupts), 0 },
     { "interrupts", "on", AT(interrupts), 1 },
     { "pool", "low", AT(pool_high), 0 }, { "pool", "high", AT(pool_high), 1 },
+    { "messages", "off", AT(messages), 0 },
+    { "messages", "on", AT(messages), 1 },
     { "idle-thread", "linked", AT(idle_alone), 0 },
     { "idle-thread", "alone", AT(idle_alone), 1 },
     { "zero-page", "on", AT(no_zero_page), 0 },

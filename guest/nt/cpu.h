@@ -38,6 +38,14 @@ static inline void outl(uint16_t port, uint32_t v)
     asm volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
 }
 
+static inline uint32_t inl(uint16_t port)
+{
+    uint32_t v;
+
+    asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+    return v;
+}
+
 static inline void outsb(uint16_t port, const void *p, size_t n)
 {
     asm volatile("rep outsb" : "+S"(p), "+c"(n) : "d"(port) : "memory");

@@ -92,6 +92,10 @@ vector_\number:
     \kind   13, 0
     \kind   14, 0
     \kind   47
+    \kind   99
+    \kind   113
+    \kind   114
+    \kind   145
     \kind   209
     .endm
 

@@ -43,10 +43,11 @@ enum { SEL_KCODE = 0x10, SEL_KDATA = 0x18, SEL_UDATA = 0x2b,
 enum { VEC_UD = 6, VEC_IPI = 0x2f, VEC_CLOCK = 0xd1, VEC_SYSCALL = 0x100 };
 
 /*
- * Where in the ground truth the scheduler lock stands, and the word by which
- * a reader lets the build number change.
+ * Where in the ground truth the scheduler lock stands, and the words by which
+ * a reader lets the build number change and asks for messages.
  */
-enum { TRUTH_LOCK = 0x190, TRUTH_BUILD_GO = 0x7f8 };
+enum { TRUTH_LOCK = 0x190, TRUTH_MESSAGES_WANTED = 0x7f0,
+       TRUTH_BUILD_GO = 0x7f8 };
 
 /* Why a switch happened, as written to the ground truth. */
 enum { REASON_START, REASON_QUANTUM, REASON_PREEMPT, REASON_YIELD,
@@ -93,7 +94,7 @@ typedef struct Config {
     uint64_t names, byte_names, realtime, image_size, timestamp, user_percent, window;
     uint64_t yield_percent, exit_percent;
     uint64_t dpc_percent, isr_percent, waits;
-    uint64_t interrupts, interrupts_moved;
+    uint64_t interrupts, interrupts_moved, messages;
     uint64_t idle_alone, no_zero_page, nt_build_late;
     uint64_t spin_in, pool_high;
     uint64_t lies, odd, mute;
@@ -120,7 +121,7 @@ typedef struct Thread {
 
 enum { KIND_IDLE, KIND_WORKER, KIND_USER, KIND_CHURN, KIND_REALTIME,
        KIND_NAMER, KIND_WAITER, KIND_GAME, KIND_SCANNER, KIND_QUIET,
-       KIND_ZERO_PAGE, KIND_SPINNER };
+       KIND_ZERO_PAGE, KIND_SPINNER, KIND_MESSENGER };
 
 typedef struct Process {
     uint64_t obj, dtb, user_dtb, root_pa, user_root_pa, pages, peb;
@@ -218,7 +219,7 @@ static inline uint32_t more(uint32_t col)
 
 /* paging.c */
 extern uint64_t image_va, pool_va, kernel_root, self_map;
-extern uint64_t lapic_va, kuser_va, truth_va, mmio_hole_va;
+extern uint64_t lapic_va, kuser_va, truth_va, mmio_hole_va, edu_va;
 extern uint64_t ap_root;
 void paging_build(void);
 void enter_world(uint64_t root, uint64_t target, uint64_t levels);
@@ -322,6 +323,12 @@ typedef struct InterruptTruth {
     uint8_t irql, mode, flags;
 } InterruptTruth;
 
+/* message.c */
+void messages_build(Process *system);
+void messenger(void) __attribute__((noreturn));
+/* False: no message with this vector is on its way to this CPU. */
+bool message_take(uint32_t vector);
+
 /* time.c */
 void time_tick(const Frame *f);
 void time_load(void);
@@ -376,6 +383,10 @@ void truth_thread_ticks(const Thread *t);
 void truth_ended_ticks(const Process *p);
 void truth_waiter(uint32_t index, uint32_t truth);
 void truth_interrupt(const InterruptTruth *from);
+uint64_t truth_messages_wanted(void);
+void truth_message_begin(uint64_t n, uint32_t vector, uint32_t cpu);
+void truth_message_sent(uint64_t n, uint64_t before, uint64_t after);
+void truth_message_taken(uint64_t n, uint64_t when);
 
 /* start.S, entry.S: places, not arrays of anything */
 extern char low_stub[], low_stub_end[], ap_high[], thread_first[];
@@ -384,9 +395,12 @@ extern char user_program[], user_program_end[];
 extern char kd_copy_data_block[], kd_copy_count[];
 extern char vector_0[], vector_3[], vector_6[], vector_8[], vector_13[];
 extern char vector_14[], vector_47[], vector_209[];
+extern char vector_99[], vector_113[], vector_114[], vector_145[];
 extern char shadow_vector_0[], shadow_vector_3[], shadow_vector_6[];
 extern char shadow_vector_8[], shadow_vector_13[], shadow_vector_14[];
 extern char shadow_vector_47[], shadow_vector_209[];
+extern char shadow_vector_99[], shadow_vector_113[], shadow_vector_114[];
+extern char shadow_vector_145[];
 void switch_stack(uint64_t *from, uint64_t to);
 void call_on_stack(uint64_t stack, void (*function)(void));
 

@@ -21,7 +21,7 @@ enum { P = 1, W = 2, U = 4, PCD = 16, PS = 128 };
 enum { POOL_TABLES = 8 };       /* 2 MiB of pool each */
 
 uint64_t image_va, pool_va, kernel_root, self_map, ap_root;
-uint64_t lapic_va, kuser_va, truth_va, mmio_hole_va;
+uint64_t lapic_va, kuser_va, truth_va, mmio_hole_va, edu_va;
 
 static uint64_t table_next = TABLES_BASE;
 static uint64_t pool_next;
@@ -174,6 +174,7 @@ static void choose_addresses(void)
     kuser_va = 0xfffff78000000000;
     lapic_va = 0xfffff7a000000000;
     mmio_hole_va = lapic_va + 0x1000;
+    edu_va = lapic_va + 0x3000;
     truth_va = 0xfffff7b000000000;
     scatter_mul = ((uint32_t)random64() & 0xbfe) | 0x401;
     scatter_add = (uint32_t)random64();
@@ -184,6 +185,9 @@ static void map_devices(void)
     uint64_t end = TRUTH_END, big = config.ring_entries * 64;
 
     *entry_at(kernel_root, lapic_va, 0) = 0xfee00000 | P | W | PCD | NX;
+    if (config.messages) {
+        *entry_at(kernel_root, edu_va, 0) = EDU_PHYS | P | W | PCD | NX;
+    }
     /* Only hostile pointers lead here: an unassigned device page. */
     *entry_at(kernel_root, mmio_hole_va, 0) = 0xfe000000 | P | W | PCD | NX;
     for (uint64_t pa = TRUTH_BASE; pa < end; pa += 0x200000) {

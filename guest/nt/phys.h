@@ -33,6 +33,7 @@
 #define RAM_MIN         0x4000000
 #define RAM_WITH_HIGH   0x100000000     /* so much leaves some above 4 GiB */
 #define RAM_LOW         0x40000000      /* what is used below 4 GiB, at most */
+#define EDU_PHYS        0xfea00000      /* registers of the edu device */
 #define BIG_RING_PHYS   0x4000000       /* ring too large for TRUTH_END */
 
 #define RING_SMALL      65536           /* entries that fit TRUTH_END */

@@ -42,6 +42,12 @@ void traps_init(void)
     gate(14, vector_14, shadow_vector_14);
     gate(VEC_IPI, vector_47, shadow_vector_47);
     gate(VEC_CLOCK, vector_209, shadow_vector_209);
+    if (config.messages) {
+        gate(99, vector_99, shadow_vector_99);
+        gate(113, vector_113, shadow_vector_113);
+        gate(114, vector_114, shadow_vector_114);
+        gate(145, vector_145, shadow_vector_145);
+    }
 }
 
 static void apic_write(uint32_t reg, uint32_t v)
@@ -140,7 +146,11 @@ void trap_main(Frame *f)
         user_call(f);
         break;
     default:
-        unexpected(f);
+        if (!message_take(f->vector)) {
+            unexpected(f);
+        }
+        apic_write(APIC_EOI, 0);
+        this_cpu()->interrupts++;
     }
     if (f->cs & 3) {
         trap_user_return();

@@ -9,7 +9,8 @@
 
 enum { CPU_AT = 0x2000, INTERRUPT_AT = 0x4000, INTERRUPTS_MAX = 768,
        INTERRUPT_BYTES = 64, OBJECT_AT = 0x10000, RING_AT = 0x100000,
-       OBJECTS = 4096, ROW_AT = 0x800 };
+       OBJECTS = 4096, ROW_AT = 0x800, MESSAGE_AT = 0x90000,
+       MESSAGES = 0x70000 / 32 };
 
 /* Offsets in the header. */
 enum {
@@ -29,7 +30,8 @@ enum {
     H_LOW_STUB = 0x158, H_DECOY_BELOW = 0x160, H_DECOY_DRIVER = 0x168,
     H_STRAY_KDBG = 0x170, H_KDBG_KIND = 0x178, H_COLUMNS = 0x180,
     H_OBJECTS_USED = 0x188, H_SWITCH_STORED = 0x198, H_WAITERS = 0x1a0,
-    H_INTERRUPT_PA = 0x1c0, H_INTERRUPTS = 0x1c8,
+    H_INTERRUPT_PA = 0x1c0, H_INTERRUPTS = 0x1c8, H_MESSAGE_PA = 0x1d0,
+    H_MESSAGES_SENT = 0x1d8, H_MESSAGES_TAKEN = 0x1e0,
 };
 
 static uint64_t ring_va;
@@ -61,6 +63,8 @@ void truth_init(uint64_t boot_tsc)
     put32(truth_va + H_OBJECT_SIZE, 128);
     h64(H_CPU_PA, TRUTH_BASE + CPU_AT);
     h64(H_INTERRUPT_PA, TRUTH_BASE + INTERRUPT_AT);
+    h64(H_MESSAGE_PA, TRUTH_BASE + MESSAGE_AT);
+    h64(TRUTH_MESSAGES_WANTED, 0);
     put32(truth_va + H_CPUS, cpu_count);
     put32(truth_va + H_CPU_SIZE, 128);
     h64(H_TAIL, ~0ULL);
@@ -381,4 +385,38 @@ void truth_switch_end(Cpu *cpu, Thread *from, Thread *to, uint8_t reason,
 void truth_migration(void)
 {
     h64(H_MIGRATIONS, get64(truth_va + H_MIGRATIONS) + 1);
+}
+
+/* Messages: before, after, vector, CPU, taken; those beyond are not sent. */
+
+static uint64_t message_at(uint64_t n)
+{
+    return truth_va + MESSAGE_AT + n * 32;
+}
+
+uint64_t truth_messages_wanted(void)
+{
+    uint64_t wanted = get64(truth_va + TRUTH_MESSAGES_WANTED);
+
+    return wanted < MESSAGES ? wanted : MESSAGES;
+}
+
+void truth_message_begin(uint64_t n, uint32_t vector, uint32_t cpu)
+{
+    mem_zero((void *)message_at(n), 32);
+    put32(message_at(n) + 16, vector);
+    put32(message_at(n) + 20, cpu);
+}
+
+void truth_message_sent(uint64_t n, uint64_t before, uint64_t after)
+{
+    put64(message_at(n), before);
+    put64(message_at(n) + 8, after);
+    h64(H_MESSAGES_SENT, n + 1);
+}
+
+void truth_message_taken(uint64_t n, uint64_t when)
+{
+    put64(message_at(n) + 24, when);
+    h64(H_MESSAGES_TAKEN, n + 1);
 }

@@ -334,6 +334,9 @@ void worker_main(void)
     case KIND_SPINNER:
         spinner();
         break;
+    case KIND_MESSENGER:
+        messenger();
+        break;
     default:
         worker(t);
     }

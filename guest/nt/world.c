@@ -301,6 +301,7 @@ static void first_processes(void)
         thread_create(system, KIND_ZERO_PAGE, 0);
     }
     spin_build(system);
+    messages_build(system);
     for (uint32_t i = 0; i < MAX_THREADS; i++) {
         if (threads[i].live && !threads[i].idle) {
             make_ready(&threads[i], false);

@@ -19,8 +19,10 @@ HEADER = {
     "low_stub": 0x158, "decoy_below": 0x160, "decoy_driver": 0x168,
     "stray_kdbg": 0x170, "kdbg_kind": 0x178, "columns": 0x180,
     "objects_used": 0x188, "interrupt_pa": 0x1C0, "interrupts_made": 0x1C8,
+    "message_pa": 0x1D0, "messages_sent": 0x1D8, "messages_taken": 0x1E0,
 }
 LOCK, WAITERS, ROW = 0x190, 0x1A0, 0x800
+MESSAGES_WANTED = 0x7F0
 PROCESS, THREAD = 1, 2
 REASONS = ("start", "quantum", "preempt", "yield", "wait", "exit",
            "idle-end")
@@ -79,6 +81,14 @@ class Interrupt:
     by_message = property(lambda s: bool(s.flags & 2))
     refused = property(lambda s: bool(s.flags & 4))
     wild = property(lambda s: bool(s.flags & 8))
+
+
+class Message:
+    """What the guest had its device send"""
+
+    def __init__(self, raw):
+        (self.before, self.after, self.vector, self.cpu,
+         self.taken) = struct.unpack("<QQIIQ", raw)
 
 
 class Truth:
@@ -146,3 +156,9 @@ class Truth:
             at = self.ring_pa + (i % entries) * size
             out.append(Switch(self.ram.read(at, size)))
         return out
+
+    def messages(self):
+        """Those that were taken, in their order"""
+        size = 32
+        raw = self.ram.read(self.message_pa, self.messages_taken * size)
+        return [Message(raw[i:i + size]) for i in range(0, len(raw), size)]
