@@ -96,6 +96,17 @@ unsigned sched_machine_max_cpus(void)
     return current_machine ? current_machine->smp.max_cpus : 1;
 }
 
+bool sched_machine_apic_id(unsigned vcpu, uint32_t *id)
+{
+    CPUState *cpu = qemu_get_cpu(vcpu);
+
+    if (!cpu) {
+        return false;
+    }
+    *id = CPU_GET_CLASS(cpu)->get_arch_id(cpu);
+    return true;
+}
+
 bool sched_machine_is_encrypted(void)
 {
     return current_machine && current_machine->cgs;

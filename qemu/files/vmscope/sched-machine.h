@@ -75,6 +75,16 @@ unsigned sched_machine_cpus(void);
 /* The highest number of vCPUs the machine may have; main loop. */
 unsigned sched_machine_max_cpus(void);
 
+/**
+ * sched_machine_apic_id: by what a message addresses a vCPU of an x86 machine
+ * @id: receives it
+ *
+ * Context: any thread, in an RCU read-side section.
+ *
+ * Returns: false when there is no such vCPU now
+ */
+bool sched_machine_apic_id(unsigned vcpu, uint32_t *id);
+
 /* Is the guest's memory hidden from us?  Main loop. */
 bool sched_machine_is_encrypted(void);
 

@@ -17,6 +17,7 @@
 #include "winsched/times.h"
 #include "winsched/waits.h"
 #include "vmscope/compat.h"
+#include "sched-machine.h"
 #include "sched-trace.h"
 
 /* Threads of a reply. */
@@ -207,6 +208,7 @@ static WindowsInterrupt *interrupt_new(unsigned vcpu,
 
     to->vcpu = vcpu;
     to->vector = from->vector;
+    to->has_apic_id = sched_machine_apic_id(vcpu, &to->apic_id);
     to->shared = from->shared;
     if (winos_list_end_name(from->end)) {
         QAPI_SET_PTR(to, reason,
