@@ -3,7 +3,12 @@
 SPDX-License-Identifier: GPL-2.0-or-later
 """
 
+import gzip
 import re
+import subprocess
+import time
+
+import harness
 
 from fake_qmp import CommandError, World
 from harness import check, fake, golden, same, vmscope
@@ -115,6 +120,102 @@ def test_folded():
     golden('profile-folded.txt', fine(ProfileWorld(), '--folded').out)
 
 
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7f) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 0x80:
+            return value, at
+
+
+def fields(data):
+    """(number, value) of each field of a message in protobuf's wire format."""
+    at = 0
+    while at < len(data):
+        tag, at = varint(data, at)
+        value, at = varint(data, at)
+        check(tag & 7 in (0, 2), f'wire type {tag & 7}')
+        if tag & 7 == 2:
+            check(at + value <= len(data), 'a field longer than its message')
+            value, at = data[at:at + value], at + value
+        yield tag >> 3, value
+
+
+def read_pprof(data):
+    """{stack, outermost first: [values]}, and what else a profile says."""
+    whole = {}
+    for number, value in fields(gzip.decompress(data)):
+        whole.setdefault(number, []).append(value)
+    texts = [text.decode() for text in whole[6]]
+    same(texts[0], '', 'text number 0')
+    names = {}
+    for function in whole.get(5, ()):
+        function = dict(fields(function))
+        names[function[1]] = texts[function[2]]
+    places = {}
+    for location in whole.get(4, ()):
+        location = dict(fields(location))
+        places[location[1]] = names[dict(fields(location[4]))[1]]
+    same(len(set(names.values())), len(names), 'functions told twice')
+    stacks = {}
+    for sample in whole.get(2, ()):
+        parts = list(fields(sample))
+        stack = tuple(places[v] for k, v in parts if k == 1)[::-1]
+        check(stack not in stacks, f'{stack} is there twice')
+        stacks[stack] = [v for k, v in parts if k == 2]
+    types = [tuple(texts[v] for _, v in fields(kind)) for kind in whole[1]]
+    kind, = whole[11]
+    return stacks, types, tuple(texts[v] for _, v in fields(kind)), whole
+
+
+def raw_profile(world, *more):
+    """What it writes to standard output, as bytes."""
+    result = subprocess.run(
+        [harness.VMSCOPE, 'profile', '--qmp', fake(world).path, '--duration',
+         '500ms', *more], capture_output=True, timeout=300, check=False,
+        env=harness.environment())
+    same(result.returncode, 0, result.stderr)
+    return result.stdout
+
+
+def test_pprof():
+    """The same stacks and counts as the folded ones."""
+    before = time.time()
+    data = raw_profile(ProfileWorld(), '--pprof', '--hz', '500')
+    stacks, types, period, whole = read_pprof(data)
+    wanted = {}
+    for line in fine(ProfileWorld(), '--folded').out.splitlines():
+        stack, count = line.rsplit(' ', 1)
+        wanted[tuple(stack.split(';'))] = int(count)
+    # Text is escaped there for a terminal, here for programs.
+    same(sorted(v[0] for v in stacks.values()), sorted(wanted.values()),
+         'samples')
+    for stack, values in stacks.items():
+        same(values[1], values[0] * 2000000, 'nanoseconds of samples')
+        if all(text.isprintable() and '\\' not in text for text in stack):
+            same(values[0], wanted[stack], stack)
+    check(('(DPCs)', 'viostor.sys', 'DriverEntry') in stacks, stacks)
+    same(types, [('samples', 'count'), ('cpu', 'nanoseconds')], 'types')
+    same((period, whole[12]), (('cpu', 'nanoseconds'), [2000000]), 'period')
+    check(before - 1 < whole[9][0] / 1e9 < time.time() + 1, 'when it began')
+    check(0.4 < whole[10][0] / 1e9 < 100, f'{whole[10]} ns')
+
+
+def test_pprof_of_nothing():
+    stacks, _, _, _ = read_pprof(raw_profile(ProfileWorld([]), '--pprof'))
+    same(stacks, {}, 'samples')
+
+
+def test_pprof_large():
+    """Names as long as they may be, more than fit zlib's buffer at once."""
+    world = ProfileWorld([at(f'{i:04}' + 250 * 'n', f'{i}' + 250 * 'e',
+                             **SYSTEM) for i in range(600)])
+    stacks, _, _, _ = read_pprof(raw_profile(world, '--pprof'))
+    same((len(stacks), {v[0] for v in stacks.values()}), (600, {2}), 'stacks')
+
+
 def test_json():
     world = ProfileWorld()
     world.gap = 7
@@ -189,7 +290,8 @@ def test_older_qemu():
 
 def test_usage():
     for words, said in ((('--by', 'file'), 'give module, export or thread'),
-                        (('--json', '--folded'), 'not both'),
+                        (('--json', '--folded'), 'give one of'),
+                        (('--pprof', '--folded'), 'give one of'),
                         (('--hz', '0'), '1'), (('--hz', '10001'), '10000'),
                         (('--top', '0'), '1'), (('more',), 'more')):
         result = profile(ProfileWorld(), *words)

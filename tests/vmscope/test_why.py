@@ -121,6 +121,75 @@ def test_timers():
     same(rules(world), [], 'causes')
 
 
+class SpinWorld(World):
+    """One that samples what vCPUs execute: the same with each look."""
+
+    def __init__(self, executed, rip_hz=250):
+        super().__init__()
+        self.executed = executed
+        self.rip_hz = rip_hz
+        self.seq = 0
+        self.there = []
+
+    def query_windows_profile(self, arguments):
+        after = arguments['after']
+        if self.rip_hz and after == self.seq and \
+                len(self.there) < 4 * len(self.executed):
+            for number, sample in enumerate(self.executed):
+                self.seq += 1
+                self.there.append({
+                    'seq': self.seq, 'timestamp-ns': self.seq,
+                    'vcpu': number % 2, 'rip': 0xfffff80312a01000, 'cpl': 0,
+                    'irql': 0, **sample})
+        return {'rip-hz': self.rip_hz, 'recorded': self.seq, 'overwritten': 0,
+                'skipped': 0, 'cost-ns': 0,
+                'samples': [s for s in self.there if s['seq'] > after]}
+
+
+BAD = {'module': 'bad.sys', 'export': 'BadWait', 'irql': 2,
+       'unique-thread-id': 4, 'unique-process-id': 4,
+       'process-image': 'System'}
+KERNEL = {**BAD, 'module': 'ntoskrnl.exe', 'export': 'KeWait', 'irql': 0}
+POWER = {**BAD, 'module': 'intelppm.sys', 'idle': True, 'irql': 0}
+
+
+def spin_rules(samples, **more):
+    return rules(turns(SpinWorld(samples, **more),
+                       [(0, 0, CALM, {}), (12, 0, idle(0), WAITED),
+                        (20, 1, CALM, {}), (32, 1, idle(1), WAITED)]))
+
+
+def test_spin():
+    """A driver has more than half of a vCPU: of both, a quarter."""
+    same(spin_rules([BAD] * 60 + [KERNEL] * 20 + [POWER] * 120),
+         ['driver-spin'], 'a driver that spins')
+    same(spin_rules([BAD] * 40 + [KERNEL] * 40 + [POWER] * 120), [],
+         'one that works')
+    same(spin_rules([KERNEL] * 200), [], 'the kernel is no driver')
+    same(spin_rules([POWER] * 200), [], 'an idle loop in a driver')
+    same(spin_rules([{'cpl': 3, 'process-image': 'a.exe'}] * 200), [],
+         'user mode')
+    same(spin_rules([{'stage': 'kernel'}] * 200), [], 'before Windows')
+    same(spin_rules([BAD] * 20), [], 'too few')
+    same(spin_rules([BAD] * 200, rip_hz=0), [], 'no samples')
+
+
+def test_spin_asked_for():
+    """--hz is for a trace that is off; by itself nothing is sampled."""
+    world = SpinWorld([BAD] * 200)
+    world.sched_on = False
+    turns(world, [(0, 0, CALM, {}), (12, 0, idle(0), WAITED)])
+    result = why(world, '--hz', '100')
+    same(result.code, 0, f'exit code ({result.err})')
+    same(world.asked('windows-sched-trace-set')[0],
+         {'enable': True, 'rip-hz': 100}, 'what is asked for')
+    check('the driver bad.sys runs for 2.00 of the' in result.out, result.out)
+    world.sched_on = False
+    why(world)
+    same(world.asked('windows-sched-trace-set')[2], {'enable': True},
+         'without --hz')
+
+
 def test_lines_fit():
     """Eighty columns, and ten lines, however many causes there are."""
     people = [thread(100 + 4 * n, 200 + 4 * n, f'프로그램{n}.exe')
@@ -594,3 +663,26 @@ def test_off():
             check('windows-sched-trace-set' in str(error), repr(error))
         else:
             raise AssertionError(f'{name} answers although it is off')
+
+
+def real_rules(guest, *more):
+    result = vmscope('why', '--qmp', guest.sockets[0], '--json', '--for',
+                     '5s', *more)
+    same(result.code, 0, f'exit code ({result.err})')
+    whole, = result.objects()
+    return {cause['rule']: cause['text'] for cause in whole['causes']}
+
+
+def test_real_spin():
+    """The guest's thread spins in a driver for three parts of its time."""
+    guest = Guest('build=26100 spin-in=10000 threads=2 user-percent=0', 2)
+    found = real_rules(guest, '--hz', '500')
+    check(re.search(r'lookalike.sys runs for \S+ of the vCPUs. time, 100% of '
+                    r'that at raised IRQL, most behind its export '
+                    r'KeAreApcsDisabled', found.get('driver-spin', '')),
+          found)
+    check('driver-spin' not in real_rules(guest), 'nothing was sampled')
+    guest.vm.close()
+    guest = Guest('build=26100 image-names=desktop dpc-percent=5', 2)
+    found = real_rules(guest, '--hz', '500')
+    check('driver-spin' not in found, f'a guest that does not spin: {found}')

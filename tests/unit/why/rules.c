@@ -107,6 +107,20 @@ static void hog(WhyEvidence *e)
     e->hog_vcpus = 1;
 }
 
+static void spin(WhyEvidence *e)
+{
+    strcpy(e->spin_driver, "bad.sys");
+    strcpy(e->spin_export, "BadWait");
+    e->spin_vcpus = 0.74;
+    e->spin_raised = 0.98;
+}
+
+static void spin_less(WhyEvidence *e)
+{
+    spin(e);
+    e->spin_vcpus = 0.4;
+}
+
 static void idle(WhyEvidence *e)
 {
     e->vcpus[0].busy = e->vcpus[1].busy = 0.01;
@@ -134,6 +148,10 @@ static const RuleCase cases[] = {
     { "timer-flood", timers, "timer-flood", "1 vCPU more than 1200 times" },
     { "no-vcpu-free", full, "no-vcpu-free", "all 2 are busy 100%" },
     { "cpu-hog", hog, "cpu-hog", "mail.exe (800) uses 1.00 of 2" },
+    { "driver-spin", spin, "driver-spin", "bad.sys runs for 0.74 of the "
+      "vCPUs' time, 98% of that at raised IRQL, most behind its export "
+      "BadWait: " },
+    { "driver-works", spin_less, NULL, NULL },
     { "all-idle", idle, "all-idle", "idle 99%" },
 };
 

@@ -12,6 +12,8 @@
 #include "common/options.h"
 #include "common/stop.h"
 #include "common/translate.h"
+#include "profile/feed.h"
+#include "profile/pprof.h"
 #include "profile/tally.h"
 #include "shared/display.h"
 #include "shared/vcpu-count.h"
@@ -21,6 +23,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DEFAULT_HZ = 250, MAX_HZ = 10000, DEFAULT_ROWS = 30, NAME_COLUMNS = 48 };
@@ -37,6 +40,7 @@ typedef struct ProfileOptions {
     uint64_t rows;
     TallyBy by;
     bool folded;
+    bool pprof;
     bool json;
     bool no_enable;
 } ProfileOptions;
@@ -73,6 +77,9 @@ static const Option options[] = {
       N_("at most so many rows (30)"), .min = 1 },
     { "folded", 0, OPTION_FLAG, offsetof(ProfileOptions, folded), NULL,
       N_("all, as folded stacks for flame graphs") },
+    { "pprof", 0, OPTION_FLAG, offsetof(ProfileOptions, pprof), NULL,
+      N_("all, for pprof, speedscope and others that read its\n"
+         "format (gzip)") },
     { "json", 'j', OPTION_FLAG, offsetof(ProfileOptions, json), NULL,
       N_("all, as one JSON object") },
     {}
@@ -91,7 +98,8 @@ static const Usage usage = {
     .examples =
         "  vmscope profile --qmp /run/vm.qmp              which driver?\n"
         "  vmscope profile --qmp /run/vm.qmp --by export  where in it?\n"
-        "  vmscope profile --qmp /run/vm.qmp --folded     for a flame graph\n",
+        "  vmscope profile --qmp /run/vm.qmp --folded     for a flame graph\n"
+        "  vmscope profile --qmp /run/vm.qmp --pprof > p.pb.gz\n",
 };
 
 /* What is told besides the samples. */
@@ -99,23 +107,16 @@ typedef struct Run {
     Qmp *qmp;
     Tally tally;
     uint64_t hz;                /* as the trace has it */
-    uint64_t skipped;           /* when it began; then since */
-    uint64_t cost_ns;           /* likewise */
+    ProfileFigures before;
+    ProfileFigures last;
+    uint64_t skipped;
+    uint64_t cost_ns;
     uint64_t begin_ns;
+    uint64_t realtime_ns;       /* then */
     double seconds;
-    char reason[256];           /* why modules may be missing */
 } Run;
 
 static Out out;
-
-static json_t *ask(Qmp *qmp, uint64_t after, uint64_t max, Err *err)
-{
-    json_t *arguments = json_object();
-
-    qmp_set(arguments, "after", json_integer((json_int_t)after));
-    qmp_set(arguments, "max-entries", json_integer((json_int_t)max));
-    return qmp_command(qmp, "query-windows-profile", arguments, err);
-}
 
 /* Until the trace has found the kernel, or for a while. */
 static bool wait_for_kernel(Qmp *qmp, Err *err)
@@ -146,17 +147,17 @@ static bool wait_for_kernel(Qmp *qmp, Err *err)
 /* From what was recorded up to now on. */
 static bool begin(Run *run, Err *err)
 {
-    json_t *answer = ask(run->qmp, UINT64_MAX >> 1, 1, err);
+    struct timespec now;
 
-    if (!answer) {
+    if (!profile_figures(run->qmp, &run->before, err)) {
         return false;
     }
-    run->hz = qmp_uint(answer, "rip-hz", 0);
-    run->tally.last_seq = qmp_uint(answer, "recorded", 0);
-    run->skipped = qmp_uint(answer, "skipped", 0);
-    run->cost_ns = qmp_uint(answer, "cost-ns", 0);
+    run->hz = run->before.rip_hz;
+    run->tally.last_seq = run->before.recorded;
     run->begin_ns = wait_now_ns();
-    json_decref(answer);
+    clock_gettime(CLOCK_REALTIME, &now);
+    run->realtime_ns = (uint64_t)now.tv_sec * 1000 * MS +
+                       (uint64_t)now.tv_nsec;
     if (!run->hz) {
         err_set(err, ERR_USAGE, "%s: the scheduler trace is on without "
                 "rip-hz: turn it off, and vmscope profile turns it on as "
@@ -166,41 +167,16 @@ static bool begin(Run *run, Err *err)
     return true;
 }
 
-/* Pages, until one has nothing new. */
-static bool fetch(Run *run, Err *err)
-{
-    uint64_t before;
-
-    do {
-        json_t *answer = ask(run->qmp, run->tally.last_seq, 1000, err);
-        const json_t *samples = json_object_get(answer, "samples");
-        size_t i;
-
-        before = run->tally.last_seq;
-        if (!answer) {
-            return false;
-        }
-        for (i = 0; i < json_array_size(samples); i++) {
-            tally_add(&run->tally, json_array_get(samples, i));
-        }
-        snprintf(run->reason, sizeof(run->reason), "%s",
-                 qmp_text(answer, "reason", ""));
-        json_decref(answer);
-    } while (run->tally.last_seq != before && !stop_asked);
-    return true;
-}
-
 static bool conclude(Run *run, Err *err)
 {
-    json_t *answer = ask(run->qmp, UINT64_MAX >> 1, 1, err);
+    ProfileFigures after;
 
-    if (!answer) {
+    if (!profile_figures(run->qmp, &after, err)) {
         return false;
     }
-    run->skipped = qmp_uint(answer, "skipped", 0) - run->skipped;
-    run->cost_ns = qmp_uint(answer, "cost-ns", 0) - run->cost_ns;
+    run->skipped = after.skipped - run->before.skipped;
+    run->cost_ns = after.cost_ns - run->before.cost_ns;
     run->seconds = (double)(wait_now_ns() - run->begin_ns) / 1e9;
-    json_decref(answer);
     tally_sort(&run->tally);
     return true;
 }
@@ -213,7 +189,7 @@ static bool sample(Run *run, uint64_t for_ns, Err *err)
 
     while ((now = wait_now_ns()) < end && !stop_asked) {
         wait_until(now + FETCH_NS < end ? now + FETCH_NS : end);
-        if (!stop_asked && !fetch(run, err)) {
+        if (!stop_asked && !profile_fetch(run->qmp, &run->tally, 1, &run->last, err)) {
             return false;
         }
     }
@@ -289,8 +265,8 @@ static void print_json(const Run *run, const ProfileOptions *o)
     jsonout_uint(&json, "lost", tally->lost);
     jsonout_uint(&json, "skipped", run->skipped);
     jsonout_uint(&json, "cost-ns", run->cost_ns);
-    if (*run->reason) {
-        jsonout_text(&json, "reason", run->reason);
+    if (*run->last.reason) {
+        jsonout_text(&json, "reason", run->last.reason);
     }
     jsonout_begin(&json, "rows", '[');
     for (i = 0; i < tally->n_rows; i++) {
@@ -311,23 +287,38 @@ static void print_json(const Run *run, const ProfileOptions *o)
     jsonout_line(&json);
 }
 
+static bool print_pprof(const Run *run, Err *err)
+{
+    PprofTimes times = {
+        .realtime_ns = run->realtime_ns,
+        .duration_ns = (uint64_t)(run->seconds * 1e9),
+        .period_ns = 1000 * MS / run->hz,
+    };
+
+    return pprof_write(&out, &run->tally, &times, err);
+}
+
 static bool print(const Run *run, const ProfileOptions *o, Err *err)
 {
-    if (*run->reason) {
-        message("some samples may lack their module: %s", run->reason);
+    bool ok = true;
+
+    if (*run->last.reason) {
+        message("some samples may lack their module: %s", run->last.reason);
     }
     if (o->json) {
         print_json(run, o);
     } else if (o->folded) {
         print_folded(run);
+    } else if (o->pprof) {
+        ok = print_pprof(run, err);
     } else {
         print_table(run, o);
     }
-    if (!out_finish(&out)) {
+    if (!out_finish(&out) && ok) {
         err_set(err, ERR_IO, "could not write");
-        return false;
+        ok = false;
     }
-    return true;
+    return ok;
 }
 
 /* From outside, each register costs a question to the monitor. */
@@ -373,8 +364,13 @@ int cmd_profile(int argc, char **argv)
     if (result == OPTIONS_RUN) {
         result = options_none_left(&usage, argc, argv);
     }
-    if (result == OPTIONS_RUN && o.folded && o.json) {
-        result = options_refuse(&usage, "give --folded or --json, not both");
+    if (result == OPTIONS_RUN && o.folded + o.json + o.pprof > 1) {
+        result = options_refuse(&usage, "give one of --folded, --json and "
+                                "--pprof");
+    }
+    if (result == OPTIONS_RUN && o.pprof && isatty(STDOUT_FILENO)) {
+        result = options_refuse(&usage, "--pprof writes no text: give it a "
+                                "file, as in > FILE");
     }
     if (result != OPTIONS_RUN) {
         return result == OPTIONS_DONE ? EXIT_FINE : EXIT_WRONG_USAGE;
@@ -382,7 +378,7 @@ int cmd_profile(int argc, char **argv)
     display_begin(STDOUT_FILENO);
     stop_init();
     out_init(&out, STDOUT_FILENO);
-    run.tally.by = o.folded ? TALLY_STACK : o.by;
+    run.tally.by = o.folded || o.pprof ? TALLY_STACK : o.by;
     run.qmp = qmp_connect(&o.connect, &err);
     if (!run.qmp) {
         message("%s", err.text);

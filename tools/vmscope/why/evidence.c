@@ -19,6 +19,7 @@
 #include "source/irq-feed.h"
 #include "source/qmp-wait.h"
 #include "source/sched-feed.h"
+#include "why/spin.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ typedef struct Looking {
     uint64_t begin_ns;          /* of QEMU's clock */
     uint64_t irq_begin;         /* interrupts recorded */
     HostTimes *host;
+    WhySpin spin;
     Sums processes;
     Sums threads;
     uint64_t busy_ns[WHY_VCPUS];
@@ -167,6 +169,7 @@ static bool begin(Looking *looking, Err *err)
         return false;
     }
     looking->begin_ns = sched_feed_now_ns(&looking->feed);
+    why_spin_begin(&looking->spin, looking->qmp);
     looking->host = host_times_new(looking->qmp);
     for (i = 0; i < HOST_TIMES_VCPUS; i++) {
         host_times_read(looking->host, i, &span);
@@ -196,6 +199,7 @@ static bool look(Looking *looking, uint64_t for_ns, Err *err)
             return false;
         }
         add_interval(looking);
+        why_spin_look(&looking->spin);
     }
     return cpu_times_look(&looking->times, looking->qmp, err) &&
            (!looking->irq_known ||
@@ -315,6 +319,7 @@ static void settle(Looking *looking, WhyEvidence *evidence)
     evidence->ready = looking->looks
         ? (double)looking->ready / looking->looks : 0;
     settle_hog(looking, evidence, ns);
+    why_spin_settle(&looking->spin, evidence);
     if (looking->irq_known) {
         settle_irqs(looking, evidence);
     }
@@ -346,6 +351,7 @@ bool why_look(Qmp *qmp, uint64_t for_ns, WhyEvidence *evidence, Err *err)
     irq_feed_end(&looking->irq);
     irq_rates_clear(&looking->rates);
     cpu_times_release(&looking->times);
+    why_spin_end(&looking->spin);
     sums_release(&looking->processes);
     sums_release(&looking->threads);
     free(looking);

@@ -27,6 +27,9 @@ static const double busy_full = 0.95;
 static const double hog_much = 0.80;
 static const double busy_nothing = 0.05;
 
+/* Of one vCPU's time, in one driver. */
+static const double spin_much = 0.5;
+
 /* Interrupts a second of one vCPU, and of one line. */
 static const double interrupts_many = 5000;
 static const double line_many = 10000;
@@ -41,6 +44,7 @@ static const double ready_many = 1;
 static const double weight_polling = 0.5;
 static const double weight_full = 0.6;
 static const double weight_hog = 0.55;
+static const double weight_spin = 0.58;
 static const double weight_timer = 0.45;
 static const double weight_idle = 0.05;
 
@@ -268,6 +272,22 @@ static double judge_hog(const WhyEvidence *e, WhyCause *cause)
     return at_most_1(weight_hog + 0.3 * e->hog_vcpus / n);
 }
 
+static double judge_spin(const WhyEvidence *e, WhyCause *cause)
+{
+    if (e->spin_vcpus < spin_much) {
+        return 0;
+    }
+    snprintf(cause->text, sizeof(cause->text), "the driver %.100s runs for "
+             "%.2f of the vCPUs' time, %.0f%% of that at raised IRQL%s%.100s: "
+             "it spins, or has too much to do", e->spin_driver, e->spin_vcpus,
+             100 * e->spin_raised,
+             *e->spin_export ? ", most behind its export " : "",
+             e->spin_export);
+    snprintf(cause->next, sizeof(cause->next), "vmscope profile --by export; "
+             "vmscope profile --by thread");
+    return at_most_1(weight_spin + e->spin_vcpus / 5);
+}
+
 static double judge_idle(const WhyEvidence *e, WhyCause *cause)
 {
     unsigned n;
@@ -297,6 +317,7 @@ static const Rule rules[] = {
     { "dpc-storm", judge_dpcs },
     { "no-vcpu-free", judge_full },
     { "cpu-hog", judge_hog },
+    { "driver-spin", judge_spin },
     { "idle-polling", judge_polling },
     { "timer-flood", judge_timer },
     { "interrupt-rate", judge_rate },

@@ -34,6 +34,7 @@ typedef struct WhyOptions {
     ConnectOptions connect;
     NameOptions names;
     uint64_t for_ns;
+    uint64_t hz;
     const char *image;
     const char *registers;
     bool json;
@@ -44,6 +45,10 @@ static const Option options[] = {
     { .help = N_("Without PID:") },
     { "for", 'd', OPTION_DURATION, offsetof(WhyOptions, for_ns), "TIME",
       N_("how long to look (30s)"), .min = 1000000000, .max = 3600000000000 },
+    { "hz", 'H', OPTION_NUMBER, offsetof(WhyOptions, hz), "N",
+      N_("so often a second, ask each vCPU what it executes, to\n"
+         "find drivers that spin; each time it leaves the guest"),
+      .min = 1, .max = 10000 },
     { .help = N_("With PID, in a memory image:") },
     { "image", 0, OPTION_TEXT, offsetof(WhyOptions, image), "FILE",
       N_("look into this image, not into a running guest") },
@@ -73,6 +78,7 @@ static const Usage usage = {
     .names_offset = offsetof(WhyOptions, names),
     .examples =
         "  vmscope why --qmp /run/vm.qmp            what makes it slow?\n"
+        "  vmscope why --qmp /run/vm.qmp --hz 100   drivers that spin, too\n"
         "  vmscope why --qmp /run/vm.qmp 4711       why does 4711 not run?\n"
         "  vmscope why --image guest.core 4711.815  one thread, in an image\n",
 };
@@ -356,13 +362,18 @@ static int look_at_guest(const WhyOptions *o, const WhyWho *who)
     Tracing tracing;
     Err err;
     Qmp *qmp = qmp_connect(&o->connect, &err);
+    json_t *with = NULL;
     bool ok;
 
     if (!qmp) {
         message("%s", err.text);
         return err.code == ERR_USAGE ? EXIT_WRONG_USAGE : EXIT_FAILED;
     }
-    ok = tracing_begin(&tracing, qmp, TRACING_SCHED, !o->no_enable, NULL,
+    if (o->hz) {
+        with = json_object();
+        qmp_set(with, "rip-hz", json_integer((json_int_t)o->hz));
+    }
+    ok = tracing_begin(&tracing, qmp, TRACING_SCHED, !o->no_enable, with,
                        &err) &&
          wait_for_kernel(qmp, &err) &&
          (who->given ? say_waits(qmp, o, who, &err)

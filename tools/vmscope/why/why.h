@@ -4,6 +4,7 @@
  * why.c      the command line, and where the guest is
  * waits.c    why threads of a process do not run, in sentences
  * evidence.c looking at a VM for a while
+ * spin.c     of it, which driver vCPUs are in
  * rules.c    what the evidence speaks for; the table of causes
  * wrap.c     lines that fit
  *
@@ -58,6 +59,11 @@ typedef struct WhyEvidence {
     double irqs;                /* a second */
     char irq_line[WHY_WHO];     /* that was raised most; "" when none was */
     double irq_line_rate;
+    /* Of the driver that was executed most; "" when that is not known. */
+    char spin_driver[WHY_WHO];
+    char spin_export[WHY_WHO];  /* nearest before it; "" when it has none */
+    double spin_vcpus;          /* how many vCPUs' time */
+    double spin_raised;         /* of it, at IRQL 2 and above */
 } WhyEvidence;
 
 /**
