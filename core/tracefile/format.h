@@ -47,7 +47,8 @@ typedef enum TraceChunkKind {
     TRACE_CHUNK_DEVICES = 13,
     TRACE_CHUNK_TICKS = 14,
     TRACE_CHUNK_PATHS = 15,
-    TRACE_CHUNK_LAST = TRACE_CHUNK_PATHS,
+    TRACE_CHUNK_VECTORS = 16,
+    TRACE_CHUNK_LAST = TRACE_CHUNK_VECTORS,
 } TraceChunkKind;
 
 /* Bits: which traces a recording holds, or a reader wants. */
@@ -144,6 +145,20 @@ typedef struct TracePath {
     char image[SCHEDLOG_IMAGE_SIZE];    /* ImageFileName, any bytes; "": none */
     char path[TRACE_PATH_MAX + 1];      /* UTF-8, as Windows has it */
 } TracePath;
+
+enum { TRACE_DRIVERS_SIZE = 160 };
+
+/*
+ * Which of the guest's drivers serve an interrupt vector of a vCPU.  A vector
+ * that is told of again had other drivers before.
+ */
+typedef struct TraceVector {
+    uint32_t vcpu;
+    uint8_t vector;
+    bool has_apic_id;           /* the next is known */
+    uint32_t apic_id;           /* of the vCPU: what a message is sent to */
+    char drivers[TRACE_DRIVERS_SIZE];   /* UTF-8, with ", " between them */
+} TraceVector;
 
 typedef enum TraceEndReason {
     TRACE_END_ASKED = 1,        /* by the user */

@@ -635,6 +635,23 @@ static void take_path(TraceReader *reader, TraceItem *item)
     trace_path_unpack(&reader->chunk.from, &item->path);
 }
 
+static void take_vector(TraceReader *reader, TraceItem *item)
+{
+    Unpacker *from = &reader->chunk.from;
+    TraceVector *vector = &item->vector;
+    uint64_t vcpu = unpack_number(from);
+    uint64_t apic;
+
+    item->type = TRACE_ITEM_VECTOR;
+    vector->vcpu = (uint32_t)vcpu;
+    vector->vector = unpack_u8(from);
+    apic = unpack_number(from);
+    vector->has_apic_id = apic != 0;
+    vector->apic_id = (uint32_t)(apic - 1);
+    unpack_string(from, vector->drivers, sizeof(vector->drivers));
+    from->bad |= vcpu >= TRACE_MAX_VCPUS || apic > UINT64_C(1) << 32;
+}
+
 typedef void ItemFn(TraceReader *reader, TraceItem *item);
 
 static const struct {
@@ -653,6 +670,7 @@ static const struct {
     { TRACE_CHUNK_HOST, TRACE_SCHED | TRACE_IRQ, take_host },
     { TRACE_CHUNK_TICKS, TRACE_SCHED | TRACE_IRQ, take_ticks },
     { TRACE_CHUNK_PATHS, TRACE_SCHED, take_path },
+    { TRACE_CHUNK_VECTORS, TRACE_SCHED | TRACE_IRQ, take_vector },
 };
 
 /* NULL for a chunk without items, or of which none are wanted. */

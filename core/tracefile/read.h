@@ -36,6 +36,7 @@ typedef enum TraceItemType {
     TRACE_ITEM_HOST,        /* host */
     TRACE_ITEM_TICKS,       /* ticks */
     TRACE_ITEM_PATH,        /* path */
+    TRACE_ITEM_VECTOR,      /* vector */
 } TraceItemType;
 
 /*
@@ -55,6 +56,7 @@ typedef struct TraceItem {
         TraceHost host;
         TraceTicks ticks;
         TracePath path;
+        TraceVector vector;
     };
     uint32_t line;          /* id of the event's line; IRQLOG_NO_LINE: none */
     const IrqlogLineInfo *line_info;            /* never NULL */

@@ -46,7 +46,7 @@ struct TraceWriter {
     uint32_t generation;    /* of thread ids */
     uint32_t n_threads;
     Chunk threads, sched, lines, devices, host_threads, objects, irq, host;
-    Chunk ticks, paths;
+    Chunk ticks, paths, vectors;
     Chunk other;
     WriteThread thread[TRACE_MAX_THREADS + 1];
     uint16_t cells[THREAD_CELLS];       /* ids by hash; 0: free */
@@ -80,6 +80,7 @@ static void clear_chunks(TraceWriter *writer)
     chunk_clear(&writer->host, TRACE_CHUNK_HOST);
     chunk_clear(&writer->ticks, TRACE_CHUNK_TICKS);
     chunk_clear(&writer->paths, TRACE_CHUNK_PATHS);
+    chunk_clear(&writer->vectors, TRACE_CHUNK_VECTORS);
 }
 
 TraceWriter *trace_writer_new(const TraceSink *sink)
@@ -105,7 +106,8 @@ uint64_t trace_writer_bytes(const TraceWriter *writer)
            (uint64_t)(writer->irq.pack.p - writer->irq.bytes) +
            (uint64_t)(writer->host.pack.p - writer->host.bytes) +
            (uint64_t)(writer->ticks.pack.p - writer->ticks.bytes) +
-           (uint64_t)(writer->paths.pack.p - writer->paths.bytes);
+           (uint64_t)(writer->paths.pack.p - writer->paths.bytes) +
+           (uint64_t)(writer->vectors.pack.p - writer->vectors.bytes);
 }
 
 static bool hand_on(TraceWriter *writer, const void *bytes, size_t len,
@@ -181,7 +183,9 @@ static bool flush_irq(TraceWriter *writer, Err *err)
 
 bool trace_writer_flush(TraceWriter *writer, Err *err)
 {
-    return flush_sched(writer, err) && flush_irq(writer, err) &&
+    /* First, so that what a message is sent to is known when it comes. */
+    return flush_chunk(writer, &writer->vectors, err) &&
+           flush_sched(writer, err) && flush_irq(writer, err) &&
            flush_chunk(writer, &writer->host, err) &&
            flush_chunk(writer, &writer->ticks, err);
 }
@@ -641,6 +645,23 @@ bool trace_writer_path(TraceWriter *writer, const TracePath *path, Err *err)
     }
     trace_path_pack(&writer->paths.pack, path);
     writer->paths.entries++;
+    return true;
+}
+
+bool trace_writer_vector(TraceWriter *writer, const TraceVector *vector,
+                         Err *err)
+{
+    Chunk *chunk = &writer->vectors;
+    Packer *to = &chunk->pack;
+
+    if (!make_room(writer, chunk, err)) {
+        return false;
+    }
+    pack_number(to, vector->vcpu);
+    pack_u8(to, vector->vector);
+    pack_number(to, vector->has_apic_id ? vector->apic_id + UINT64_C(1) : 0);
+    pack_string(to, vector->drivers);
+    chunk->entries++;
     return true;
 }
 

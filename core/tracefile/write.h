@@ -101,6 +101,13 @@ bool trace_writer_ticks(TraceWriter *writer, const TraceTicks *ticks,
  */
 bool trace_writer_path(TraceWriter *writer, const TracePath *path, Err *err);
 
+/**
+ * trace_writer_vector - which drivers serve a vector of a vCPU
+ * @vector: its drivers may be told of before or behind the interrupts
+ */
+bool trace_writer_vector(TraceWriter *writer, const TraceVector *vector,
+                         Err *err);
+
 /* Flushes, too. */
 bool trace_writer_mark(TraceWriter *writer, const TraceMark *mark, Err *err);
 

@@ -237,6 +237,10 @@ static void check_item(const TraceItem *item)
                (!ends(item->path.image, sizeof(item->path.image)) ||
                 !ends(item->path.path, sizeof(item->path.path)))) {
         fail("a path does not end");
+    } else if (item->type == TRACE_ITEM_VECTOR &&
+               (item->vector.vcpu >= TRACE_MAX_VCPUS ||
+                strlen(item->vector.drivers) >= TRACE_DRIVERS_SIZE)) {
+        fail("a vector is out of bounds");
     }
 }
 

@@ -6,10 +6,11 @@
  *
  *   switch ns= vcpu= thread= process= pid= tid= idle= image= name= priority=
  *          old= state= reason= missed=     (the last four of who ran before)
- *   irq ns= line= level=
- *   line id= n= path=
+ *   irq ns= line= level= address= data=   (a message, when it has data)
+ *   line id= n= path= device= msi=
  *   host vcpu= from= ns= run= wait=
  *   path process= pid= image= path=         (without spaces)
+ *   vector vcpu= vector= apic= drivers=
  *   mark ns=
  *   end ns=
  *
@@ -123,6 +124,9 @@ static void write_irq(TraceWriter *writer, const Pairs *pairs,
         .depth = (unsigned)number(pairs, "depth"),
         .tid = text(pairs, "tid") ? (uint32_t)number(pairs, "tid") : 41260,
         .caller = number(pairs, "caller"),
+        .has_msi = text(pairs, "data") != NULL,
+        .msi_address = number(pairs, "address"),
+        .msi_data = (uint32_t)number(pairs, "data"),
     };
 
     trace_writer_irq(writer, &event, (uint32_t)number(pairs, "line"), 0,
@@ -138,7 +142,7 @@ static void write_line(TraceWriter *writer, const Pairs *pairs)
         .irq = 0x1000 + number(pairs, "id") * 0x10,
         .n = (int32_t)number(pairs, "n"),
         .device = device ? strdup(device) : NULL,
-        .kind = IRQLOG_HARDWARE,
+        .kind = number(pairs, "msi") ? IRQLOG_MSI : IRQLOG_HARDWARE,
         .path = strdup(path ? path : IRQLOG_ANONYMOUS),
     };
 
@@ -195,6 +199,20 @@ static void write_ticks(TraceWriter *writer, const Pairs *pairs,
     trace_writer_ticks(writer, &ticks, NULL);
 }
 
+static void write_vector(TraceWriter *writer, const Pairs *pairs)
+{
+    TraceVector vector = {
+        .vcpu = (uint32_t)number(pairs, "vcpu"),
+        .vector = (uint8_t)number(pairs, "vector"),
+        .has_apic_id = text(pairs, "apic") != NULL,
+        .apic_id = (uint32_t)number(pairs, "apic"),
+    };
+
+    snprintf(vector.drivers, sizeof(vector.drivers), "%s",
+             text(pairs, "drivers") ? text(pairs, "drivers") : "");
+    trace_writer_vector(writer, &vector, NULL);
+}
+
 bool script_write(TraceWriter *writer, uint64_t begin_ns)
 {
     char line[1024];
@@ -222,6 +240,8 @@ bool script_write(TraceWriter *writer, uint64_t begin_ns)
             write_ticks(writer, &pairs, begin_ns);
         } else if (!strcmp(word, "path")) {
             write_path(writer, &pairs);
+        } else if (!strcmp(word, "vector")) {
+            write_vector(writer, &pairs);
         } else if (!strcmp(word, "mark")) {
             trace_writer_mark(writer, &(TraceMark){ .time_ns = ns }, NULL);
         } else if (!strcmp(word, "end")) {

@@ -562,3 +562,95 @@ def test_courses():
     text = vmscope('report', path).out
     check('\nStill raised at the end\n' in text, text)
     check('\nMessages, the longest silent first\n' in text, text)
+
+
+def routes(path, *arguments):
+    """By the device, vector and APIC id."""
+    found = report(path, *arguments)
+    threads = {t['thread']: t['tid'] for t in found['threads']}
+    return {(r['label'].split()[0], r.get('vector'), r.get('apic-id')): {
+        **r, 'next-threads': {threads[n['thread']]: n['count']
+                              for n in r['next-threads']}}
+            for r in found['message-routes']}
+
+
+# vCPU 0 has APIC id 4, vCPU 1 has 6.
+ROUTES = ('line id=0 path=/d device=disk msi=1 n=0x91',
+          'line id=1 path=/n device=net msi=1 n=1',
+          'vector vcpu=0 vector=0x91 apic=4 drivers=viostor.sys',
+          'vector vcpu=1 vector=0x91 apic=6 drivers=netkvm.sys',
+          'vector vcpu=1 vector=0x61 apic=6 drivers=a.sys,b.sys',
+          'switch ns=0 vcpu=0 thread=0x100 pid=4 tid=8 image=a',
+          'switch ns=0 vcpu=1 thread=0x200 pid=4 tid=12 image=b',
+          # to vCPU 0: the switch on vCPU 1 is none of its business
+          'irq ns=1000000 line=0 level=1 address=0xfee04000 data=0x4091',
+          'switch ns=1010000 vcpu=1 thread=0x300 pid=4 tid=16 image=c',
+          'switch ns=1020000 vcpu=0 thread=0x400 pid=4 tid=20 image=d',
+          # to vCPU 1, too late, and in time
+          'irq ns=2000000 line=0 level=1 address=0xfee06000 data=0x91',
+          'switch ns=3500000 vcpu=1 thread=0x200 pid=4 tid=12 image=b',
+          'irq ns=4000000 line=0 level=1 address=0xfee06000 data=0x91',
+          'switch ns=4100000 vcpu=1 thread=0x300 pid=4 tid=16 image=c',
+          # a logical id, one that is nobody's, an IOMMU's, an NMI
+          'irq ns=5000000 line=1 level=1 address=0xfee01004 data=0x91',
+          'irq ns=5100000 line=1 level=1 address=0xfee09000 data=0x91',
+          'irq ns=5200000 line=1 level=1 address=0xfee00010 data=0',
+          'irq ns=5300000 line=1 level=1 address=0xfee04000 data=0x491',
+          # an APIC id of more than 8 bits
+          'irq ns=5400000 line=1 level=1 address=0xfee06020 data=0x61',
+          'irq ns=5500000 line=1 level=1 address=0xfee06000 data=0x61',
+          'end ns=6000000')
+
+
+def test_routes():
+    """From a message to the driver of its vector on the vCPU it is sent to."""
+    path = script_trace(os.path.join(folder(), 't.vms'), *ROUTES)
+    found = routes(path)
+
+    def of(*key):
+        route = found[key]
+        return (route.get('vcpu'), route.get('drivers'), route['events'],
+                route['followed'], route['next-threads'])
+
+    same(of('disk', 0x91, 4), (0, 'viostor.sys', 1, 1, {20: 1}), 'vCPU 0')
+    same(of('disk', 0x91, 6), (1, 'netkvm.sys', 2, 1, {16: 1}), 'vCPU 1')
+    same(found['disk', 0x91, 4]['max-ns'], 20000, 'time')
+    same(found['disk', 0x91, 6]['last-ns'] - report(path)['begin-ns'],
+         4000000, 'the last one')
+    same(of('net', 0x91, None), (None, 'viostor.sys, netkvm.sys', 1, 0, {}),
+         'a logical id')
+    same(of('net', 0x91, 9), (None, None, 1, 0, {}), 'nobody')
+    same(of('net', None, None), (None, None, 1, 0, {}), 'an IOMMU')
+    same(of('net', 0x61, 0x106), (None, None, 1, 0, {}), 'a long id')
+    same(of('net', 0x61, 6), (1, 'a.sys, b.sys', 1, 0, {}), 'two drivers')
+    same(len(found), 7, 'routes')
+    same(sum(r['events'] for r in found.values()), 8, 'but for the NMI')
+    text = vmscope('report', path).out
+    check('        1        1   20.0 us   20.0 us  disk · message 145\n'
+          '        -> vector 0x91 on vCPU 0 -> viostor.sys\n'
+          '           then d 20, 1 times\n' in text, text)
+    for line in text.splitlines():
+        check(len(line) <= 80, line)
+
+
+def test_routes_change():
+    """A driver that came later, and an APIC id that is known later."""
+    path = script_trace(
+        os.path.join(folder(), 't.vms'), 'line id=0 path=/d device=disk msi=1 n=0x91',
+        'irq ns=1000 line=0 level=1 address=0xfee04000 data=0x91',
+        'vector vcpu=2 vector=0x91 drivers=old.sys',
+        'vector vcpu=2 vector=0x91 apic=4 drivers=new.sys',
+        'vector vcpu=2 vector=0x91 apic=4 drivers=old.sys', 'end ns=6000000')
+    route = routes(path)['disk', 0x91, 4]
+    same((route['vcpu'], route['drivers']), (2, 'old.sys, new.sys'), 'both')
+
+
+def test_routes_without():
+    """No table, no promise; and only the part that is asked for."""
+    path = script_trace(os.path.join(folder(), 't.vms'),
+                        *[line for line in ROUTES if 'drivers' not in line])
+    check('From message to driver' not in vmscope('report', path).out, 'text')
+    same({r.get('vcpu') for r in routes(path).values()}, {None}, 'vCPUs')
+    path = script_trace(os.path.join(folder(), 't.vms'), *ROUTES)
+    same(sum(r['events'] for r in
+             routes(path, '--until', '4500us').values()), 3, 'until')

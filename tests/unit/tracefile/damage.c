@@ -381,6 +381,12 @@ static const ChunkCase chunk_cases[] = {
       "path 1 4 'a' '\\a'\n" },
     { "path-with-nul", TRACE_CHUNK_PATHS,
       P(EIGHT "\4\3a\0b\3\\\0a"), 0, 0, "path 1 4 'a' '\\'\n" },
+    { "vector-vcpu-4096", TRACE_CHUNK_VECTORS, P("\x80\x20\1\0\0"), 1, 0,
+      "" },
+    { "vector-apic-33-bits", TRACE_CHUNK_VECTORS,
+      P("\0\1\x81\x80\x80\x80\x10\0"), 1, 0, "" },
+    { "vector-second-cut", TRACE_CHUNK_VECTORS, P("\3\x91\5\1a" "\3\x92"),
+      1, 0, "vector 3 145 apic 1 4 'a'\n" },
     { "end-cut", TRACE_CHUNK_END, P("\1\0\0\0"), 1, 0, "" },
 };
 

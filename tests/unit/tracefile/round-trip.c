@@ -177,6 +177,9 @@ static void test_others(Fixture *f, gconstpointer data)
         "object 7f0000000000 7f0000001000 7f0000002000 '5a3c' '/lib/c.so'\n"
         "guest @1500000 fffff80000000000+1000000 12345678 build=26100 "
         "kpcr-current-prcb=32(code) kthread-state=-1()\n"
+        "vector 0 145 apic 1 0 'viostor.sys by storport.sys'\n"
+        "vector 4095 255 apic 1 4294967295 ''\n"
+        "vector 2 0 apic 0 0 'a, \xc3\xa9'\n"
         "path ffff800000001000 4 '' ''\n"
         "path ffff800000002000 8 'p1.exe' '\\Device\\HarddiskVolume3\\"
         "\xec\x82\xac\xec\x9a\xa9\\p1.exe'\n"
@@ -310,7 +313,7 @@ static void test_sizes(Fixture *f, gconstpointer data)
     (void)data;
     sample_write(f->writer, 20000);
     g_assert_cmpuint(trace_writer_bytes(f->writer) -
-                     5 * TRACE_CHUNK_HEADER_SIZE, ==, f->memory.bytes->len);
+                     6 * TRACE_CHUNK_HEADER_SIZE, ==, f->memory.bytes->len);
     g_assert_cmpuint(f->memory.writes, >, 10);
     /* Some 20 to 40 bytes a switch, 20 to 80 an interrupt with frames. */
     g_assert_cmpuint(f->memory.bytes->len, <, 20000 * 130);

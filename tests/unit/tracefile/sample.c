@@ -271,6 +271,11 @@ void sample_write(TraceWriter *writer, unsigned n)
           "\\Device\\HarddiskVolume3\\\xec\x82\xac\xec\x9a\xa9\\p1.exe" },
         { UINT64_MAX, UINT32_MAX, "\xb0\xe8\xff", "x" },
     };
+    static const TraceVector vectors[] = {
+        { 0, 0x91, true, 0, "viostor.sys by storport.sys" },
+        { TRACE_MAX_VCPUS - 1, 0xff, true, UINT32_MAX, "" },
+        { 2, 0, false, 0, "a, \xc3\xa9" },
+    };
     size_t i;
 
     g_assert_true(trace_writer_begin(writer, &sample_info, NULL));
@@ -286,6 +291,9 @@ void sample_write(TraceWriter *writer, unsigned n)
     }
     for (i = 0; i < G_N_ELEMENTS(paths); i++) {
         g_assert_true(trace_writer_path(writer, &paths[i], NULL));
+    }
+    for (i = 0; i < G_N_ELEMENTS(vectors); i++) {
+        g_assert_true(trace_writer_vector(writer, &vectors[i], NULL));
     }
     g_assert_true(trace_writer_lost(writer, &lost, NULL));
     g_assert_true(trace_writer_mark(writer, &mark, NULL));
@@ -427,6 +435,14 @@ static void dump_item(GString *out, const TraceItem *item)
         break;
     case TRACE_ITEM_PATH:
         dump_path(out, &item->path);
+        break;
+    case TRACE_ITEM_VECTOR:
+        g_string_append_printf(out, "vector %u %u apic %d %u '%s'\n",
+                               item->vector.vcpu, item->vector.vector,
+                               item->vector.has_apic_id,
+                               item->vector.has_apic_id
+                               ? item->vector.apic_id : 0,
+                               item->vector.drivers);
         break;
     }
 }

@@ -9,13 +9,13 @@
 #ifndef VMSCOPE_IRQ_DRIVERS_H
 #define VMSCOPE_IRQ_DRIVERS_H
 
-#include "source/qmp.h"
+#include "shared/driver-names.h"
 
-enum { IRQ_DRIVERS_VECTORS = 256, IRQ_DRIVERS_TEXT = 160 };
+enum { IRQ_DRIVERS_VECTORS = 256 };
 
 /* "viostor.sys by storport.sys"; "" where nothing is known. */
 typedef struct IrqDrivers {
-    char of[IRQ_DRIVERS_VECTORS][IRQ_DRIVERS_TEXT];
+    char of[IRQ_DRIVERS_VECTORS][DRIVER_NAMES_SIZE];
 } IrqDrivers;
 
 /**

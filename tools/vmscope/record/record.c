@@ -2,9 +2,10 @@
  * vmscope record: keep thread switches and interrupts in a file.
  *
  * QEMU writes rings in shared memory; this follows them, so that little is
- * asked of QEMU while it runs: Windows' counters, by record-ticks, and where
- * images of processes lie, by record-paths.  The rings are record-ring's, the
- * files record-file's, turning traces on and off record-trace's business.
+ * asked of QEMU while it runs: Windows' counters, by record-ticks, where images
+ * of processes lie, by record-paths, and the drivers of its interrupts, by
+ * record-drivers.  The rings are record-ring's, the files record-file's, turning
+ * traces on and off record-trace's business.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,6 +16,7 @@
 #include "source/bypass.h"
 #include "source/qmp-wait.h"
 #include "record/command.h"
+#include "record/drivers.h"
 #include "source/ring-dir.h"
 #include "record/file.h"
 #include "record/host.h"
@@ -41,6 +43,9 @@ static const uint64_t progress_ns = 500000000;
 /* Between two questions about Windows; libvirt starts a program for each. */
 static const uint64_t ask_ns = 500000000;
 static const uint64_t ask_libvirt_ns = 5000000000;
+/* ... and about which drivers serve which interrupts. */
+static const uint64_t drivers_ns = 2000000000;
+static const uint64_t drivers_libvirt_ns = 10000000000;
 /* A Windows that is there is found sooner. */
 static const uint64_t tell_state_ns = 1000000000;
 
@@ -57,6 +62,7 @@ typedef struct Record {
     RecordHost host;
     RecordTicks ticks;
     RecordPaths paths;
+    RecordDrivers drivers;
     RecordFile file;
     TraceWriter *writer;
     TraceInfo info;
@@ -361,6 +367,7 @@ static bool begin_part(Record *record, const ClockTriple *now, Err *err)
         record->info.realtime_ns = now->realtime_ns;
         record->info.tsc = clock_has_tsc() ? now->stamp : 0;
     }
+    record_drivers_again(&record->drivers);
     record->info.part = record->file.part;
     record->part_ns = now->monotonic_ns;
     for (k = 0; k < N_KINDS; k++) {
@@ -435,7 +442,8 @@ static bool mark(Record *record, uint64_t now, Err *err)
 
 static void begin_asking(Record *record)
 {
-    uint64_t every_ns = record->opt.connect.libvirt ? ask_libvirt_ns : ask_ns;
+    bool slow = record->opt.connect.libvirt;
+    uint64_t every_ns = slow ? ask_libvirt_ns : ask_ns;
 
     if (record->qmp && record->used[SCHED]) {
         record_ticks_begin(&record->ticks, record->qmp,
@@ -444,13 +452,21 @@ static void begin_asking(Record *record)
                            qmp_pid(record->qmp), every_ns);
         record->ring[SCHED].paths = &record->paths;
     }
+    if (record->qmp && record->used[SCHED] && record->used[IRQ]) {
+        record_drivers_begin(&record->drivers, record->qmp,
+                             qmp_pid(record->qmp),
+                             slow ? drivers_libvirt_ns : drivers_ns);
+    }
 }
 
 static bool ask(Record *record, uint64_t now, bool last, Err *err)
 {
     return record_ticks_look(&record->ticks, now, last, record->writer,
                              err) &&
-           record_paths_look(&record->paths, now, last, record->writer, err);
+           record_paths_look(&record->paths, now, last, record->writer,
+                             err) &&
+           record_drivers_look(&record->drivers, now, last, record->writer,
+                               err);
 }
 
 /* Once more: a trace that is off does not tell. */
@@ -721,6 +737,7 @@ static void restore(Record *record)
     record_host_end(&record->host);
     record_ticks_end(&record->ticks);
     record_paths_end(&record->paths);
+    record_drivers_end(&record->drivers);
     qmp_free(record->qmp);
 }
 

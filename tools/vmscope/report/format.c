@@ -107,3 +107,21 @@ double per_second(const ReportStats *stats, uint64_t n)
 
     return ns ? (double)n * 1e9 / (double)ns : 0;
 }
+
+const char *format_thread(const ReportStats *stats, uint32_t index,
+                          char *text, size_t size)
+{
+    const TraceThread *thread = &stats->who.threads[index];
+    char label[TRACE_LABEL_ROOM];
+    const char *process =
+        trace_process_label(&stats->who.processes[thread->process], label,
+                            sizeof(label));
+
+    if (thread->name[0] || !thread->has_ids) {
+        snprintf(text, size, "%s%s%s", process, thread->name[0] ? ": " : "",
+                 thread->name);
+    } else {
+        snprintf(text, size, "%s %" PRIu32, process, thread->tid);
+    }
+    return text;
+}

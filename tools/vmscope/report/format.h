@@ -26,6 +26,12 @@ const char *format_bucket(char *text, unsigned bucket);
 /* "Executive", or "reason 99" for what has no name. */
 const char *format_reason(char *text, unsigned reason);
 
+enum { FORMAT_THREAD_ROOM = TRACE_LABEL_ROOM + SCHEDLOG_NAME_SIZE + 16 };
+
+/* "game.exe 84", or with the name that the thread has; returns @text. */
+const char *format_thread(const ReportStats *stats, uint32_t index,
+                          char *text, size_t size);
+
 /* Why a recording ended, as a sentence's end. */
 const char *format_end_reason(unsigned reason);
 

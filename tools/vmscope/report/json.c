@@ -426,6 +426,69 @@ static void put_preemptions(JsonOut *json, const ReportStats *stats,
     free(list);
 }
 
+static void put_next(JsonOut *json, const ReportStats *stats, size_t route,
+                     size_t top)
+{
+    size_t n;
+    ReportNext *next = report_routes_next(&stats->routes, route, &n);
+    size_t i;
+
+    jsonout_begin(json, "next-threads", '[');
+    for (i = 0; i < shown(top, n); i++) {
+        jsonout_begin(json, NULL, '{');
+        jsonout_uint(json, "thread", next[i].thread);
+        jsonout_uint(json, "count", next[i].count);
+        jsonout_uint(json, "sum-ns", next[i].sum_ns);
+        jsonout_uint(json, "max-ns", next[i].max_ns);
+        jsonout_end(json, '}');
+    }
+    jsonout_end(json, ']');
+    free(next);
+}
+
+static void put_route(JsonOut *json, const ReportStats *stats, size_t index,
+                      size_t top)
+{
+    const ReportRoute *route = &stats->routes.list[index];
+
+    jsonout_begin(json, NULL, '{');
+    jsonout_uint(json, "line", route->line);
+    jsonout_text(json, "label", stats->lines[route->line].label);
+    if (route->to != ROUTE_BY_IOMMU) {
+        jsonout_uint(json, "vector", route->vector);
+    }
+    if (route->to < ROUTE_BY_IOMMU) {
+        jsonout_uint(json, "apic-id", route->to);
+    }
+    if (route->vcpu != ROUTES_NO_VCPU) {
+        jsonout_uint(json, "vcpu", route->vcpu);
+    }
+    if (*route->drivers) {
+        jsonout_text(json, "drivers", route->drivers);
+    }
+    jsonout_uint(json, "events", route->events);
+    jsonout_uint(json, "last-ns", route->last_ns);
+    jsonout_uint(json, "followed", route->followed);
+    jsonout_uint(json, "not-followed", route->passed);
+    jsonout_uint(json, "sum-ns", route->sum_ns);
+    jsonout_uint(json, "max-ns", route->max_ns);
+    put_next(json, stats, index, top);
+    jsonout_end(json, '}');
+}
+
+static void put_routes(JsonOut *json, const ReportStats *stats, size_t top)
+{
+    size_t *order = report_routes_order(&stats->routes);
+    size_t i;
+
+    jsonout_begin(json, "message-routes", '[');
+    for (i = 0; i < shown(top, stats->routes.n); i++) {
+        put_route(json, stats, order[i], top);
+    }
+    jsonout_end(json, ']');
+    free(order);
+}
+
 void report_json_members(JsonOut *json, const ReportStats *stats, size_t top)
 {
     put_recording(json, stats);
@@ -440,6 +503,7 @@ void report_json_members(JsonOut *json, const ReportStats *stats, size_t top)
     put_moves(json, stats);
     put_lines(json, stats, top);
     put_pairs(json, stats, top);
+    put_routes(json, stats, top);
 }
 
 void report_json(JsonOut *json, const ReportStats *stats, size_t top)

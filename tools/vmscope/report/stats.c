@@ -30,6 +30,7 @@ void report_stats_init(ReportStats *stats, uint64_t since_ns,
     stats->since_ns = since_ns;
     stats->until_ns = until_ns;
     stats->window_ns = window_ns;
+    stats->routes.window_ns = window_ns;
     stats->epoch = 1;
     trace_who_init(&stats->who);
     stats->lines = calloc(IRQLOG_MAX_LINES + 1, sizeof(*stats->lines));
@@ -64,6 +65,7 @@ void report_stats_free(ReportStats *stats)
     map_clear(&stats->by_preemption);
     map_clear(&stats->by_pair);
     map_clear(&stats->outer);
+    report_routes_free(&stats->routes);
     trace_who_free(&stats->who);
 }
 
@@ -407,6 +409,8 @@ static void take_switch(ReportStats *stats, const SchedlogEvent *event)
     if (thread && thread != vcpu->thread &&
         !stats->who.threads[thread].idle) {
         follow_irq(stats, thread, event->time_ns);
+        report_routes_switch(&stats->routes, event->vcpu, thread,
+                             event->time_ns);
     }
     vcpu->thread = thread;
     vcpu->begun = true;
@@ -688,6 +692,7 @@ static void take_irq(ReportStats *stats, const TraceItem *item)
     count_storm(line, line->last_ns);
     line->raised += event->level != 0;
     course_take(&line->course, event, &high_ns);
+    report_routes_message(&stats->routes, item->line, event);
     /* What it is passed on to would only say the same again. */
     if (event->level && event->depth == 0) {
         wait_for_thread(stats, item->line, ns);
@@ -800,6 +805,9 @@ static void take_item(ReportStats *stats, const TraceItem *item)
     case TRACE_ITEM_TICKS:
         take_ticks(stats, &item->ticks);
         break;
+    case TRACE_ITEM_VECTOR:
+        report_routes_vector(&stats->routes, &item->vector);
+        break;
     case TRACE_ITEM_MARK:
         stats->mark = item->mark;
         stats->has_mark = true;
@@ -845,6 +853,7 @@ static void finish(ReportStats *stats, uint64_t event_ns)
     for (i = 0; i < stats->n_pending; i++) {
         stats->lines[pending_at(stats, (unsigned)i)->line].passed++;
     }
+    report_routes_finish(&stats->routes);
     thread_at(stats, (uint32_t)stats->who.n_threads - 1);
 }
 

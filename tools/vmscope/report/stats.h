@@ -16,6 +16,7 @@
 #define VMSCOPE_REPORT_STATS_H
 
 #include "common/course.h"
+#include "report/routes.h"
 #include "source/trace-input.h"
 #include "shared/trace-who.h"
 
@@ -199,6 +200,7 @@ typedef struct ReportStats {
     Map by_pair;
     uint64_t pairs_refused;
     uint64_t busy_switches;     /* to threads but the idle ones */
+    ReportRoutes routes;
 } ReportStats;
 
 /**

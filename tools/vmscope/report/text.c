@@ -434,28 +434,9 @@ static void put_reason(View *view, unsigned reason)
                format_ns(longest, wait->max_ns), format_reason(name, reason));
 }
 
-/* "game.exe 84", or with the name that the thread has. */
-static void format_thread(const View *view, uint32_t index, char *text,
-                          size_t size)
-{
-    const TraceWho *who = &view->stats->who;
-    const TraceThread *thread = &who->threads[index];
-    char label[TRACE_LABEL_ROOM];
-    const char *process =
-        trace_process_label(&who->processes[thread->process], label,
-                            sizeof(label));
-
-    if (thread->name[0] || !thread->has_ids) {
-        snprintf(text, size, "%s%s%s", process, thread->name[0] ? ": " : "",
-                 thread->name);
-    } else {
-        snprintf(text, size, "%s %" PRIu32, process, thread->tid);
-    }
-}
-
 static void put_preemption(View *view, const ReportPreemption *preemption)
 {
-    char text[TRACE_LABEL_ROOM + SCHEDLOG_NAME_SIZE + 16];
+    char text[FORMAT_THREAD_ROOM];
     char waited[FORMAT_ROOM] = "-";
     char longest[FORMAT_ROOM] = "-";
 
@@ -465,10 +446,10 @@ static void put_preemption(View *view, const ReportPreemption *preemption)
     }
     out_printf(view->out, "%9" PRIu64 " %9s %9s  ", preemption->count, waited,
                longest);
-    format_thread(view, preemption->thread, text, sizeof(text));
+    format_thread(view->stats, preemption->thread, text, sizeof(text));
     put_padded(view, text, 22);
     out_text(view->out, "  ");
-    format_thread(view, preemption->by, text, sizeof(text));
+    format_thread(view->stats, preemption->by, text, sizeof(text));
     put_last(view, text, 22);
 }
 
@@ -847,5 +828,6 @@ void report_text(Out *out, const ReportStats *stats, size_t top)
     put_storms(&view);
     report_text_courses(out, stats, top);
     put_follow_up(&view);
+    report_text_routes(out, stats, top);
     put_limits(&view);
 }

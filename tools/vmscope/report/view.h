@@ -15,6 +15,9 @@ void report_text(Out *out, const ReportStats *stats, size_t top);
 /* Of the above: lines still raised, and messages by their age. */
 void report_text_courses(Out *out, const ReportStats *stats, size_t top);
 
+/* Of the above: where messages went, by driver. */
+void report_text_routes(Out *out, const ReportStats *stats, size_t top);
+
 /* One object, without a newline behind it. */
 void report_json(JsonOut *json, const ReportStats *stats, size_t top);
 
