@@ -6,6 +6,7 @@
  */
 #include "report/view.h"
 
+#include "common/translate.h"
 #include "report/format.h"
 #include "shared/display.h"
 
@@ -18,16 +19,18 @@ enum { THREAD_COLUMNS = 24 };
 static void put_place(Out *out, const ReportRoute *route)
 {
     if (route->to == ROUTE_BY_IOMMU) {
-        out_text(out, "where the IOMMU sends it");
+        out_text(out, _("where the IOMMU sends it"));
         return;
     }
-    out_printf(out, "vector 0x%02x on ", route->vector);
     if (route->vcpu != ROUTES_NO_VCPU) {
-        out_printf(out, "vCPU %" PRIu32, route->vcpu);
+        out_printf(out, _("vector 0x%02x on vCPU %u"), route->vector,
+                   route->vcpu);
     } else if (route->to == ROUTE_TO_SEVERAL) {
-        out_text(out, "one or more vCPUs");
+        out_printf(out, _("vector 0x%02x on one or more vCPUs"),
+                   route->vector);
     } else {
-        out_printf(out, "APIC %" PRIu32, route->to);
+        out_printf(out, _("vector 0x%02x on APIC %u"), route->vector,
+                   route->to);
     }
 }
 
@@ -41,12 +44,11 @@ static void put_next(Out *out, const ReportStats *stats, size_t route)
     if (n) {
         display_fit(fit, format_thread(stats, next[0].thread, text,
                                        sizeof(text)), THREAD_COLUMNS);
-        out_text(out, "\n           then ");
-        out_text(out, fit);
-        out_printf(out, ", %" PRIu64 " times", next[0].count);
+        out_printf(out, _("\n           then %s, %llu times"), fit,
+                   (unsigned long long)next[0].count);
     }
     if (n > 1) {
-        out_printf(out, ", and %zu others", n - 1);
+        out_printf(out, _(", and %zu others"), n - 1);
     }
     free(next);
 }
@@ -83,15 +85,15 @@ void report_text_routes(Out *out, const ReportStats *stats, size_t top)
     size_t i;
 
     if (routes->n && routes->n_vectors) {
-        out_printf(out, "\nFrom message to driver, and the thread that vCPU "
-                   "switched to next within %s\n"
-                   "   events followed      mean   longest  device\n",
+        out_printf(out, _("\nFrom message to driver, and the thread that vCPU "
+                          "switched to next within %s\n"
+                          "   events followed      mean   longest  device\n"),
                    format_ns(window, routes->window_ns));
         for (i = 0; i < shown; i++) {
             put_route(out, stats, order[i]);
         }
         if (shown < routes->n) {
-            out_printf(out, "  and %zu more\n", routes->n - shown);
+            out_printf(out, _("  and %zu more\n"), routes->n - shown);
         }
     }
     free(order);

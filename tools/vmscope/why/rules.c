@@ -277,14 +277,20 @@ static double judge_spin(const WhyEvidence *e, WhyCause *cause)
     if (e->spin_vcpus < spin_much) {
         return 0;
     }
-    snprintf(cause->text, sizeof(cause->text), "the driver %.100s runs for "
-             "%.2f of the vCPUs' time, %.0f%% of that at raised IRQL%s%.100s: "
-             "it spins, or has too much to do", e->spin_driver, e->spin_vcpus,
-             100 * e->spin_raised,
-             *e->spin_export ? ", most behind its export " : "",
-             e->spin_export);
-    snprintf(cause->next, sizeof(cause->next), "vmscope profile --by export; "
-             "vmscope profile --by thread");
+    if (*e->spin_export) {
+        snprintf(cause->text, sizeof(cause->text),
+                 _("the driver %.100s runs for %.2f of the vCPUs' time, %.0f%% "
+                   "of that at raised IRQL, most behind its export %.100s: it "
+                   "spins, or has too much to do"), e->spin_driver,
+                 e->spin_vcpus, 100 * e->spin_raised, e->spin_export);
+    } else {
+        snprintf(cause->text, sizeof(cause->text),
+                 _("the driver %.100s runs for %.2f of the vCPUs' time, %.0f%% "
+                   "of that at raised IRQL: it spins, or has too much to do"),
+                 e->spin_driver, e->spin_vcpus, 100 * e->spin_raised);
+    }
+    snprintf(cause->next, sizeof(cause->next),
+             _("vmscope profile --by export; vmscope profile --by thread"));
     return at_most_1(weight_spin + e->spin_vcpus / 5);
 }
 
