@@ -43,7 +43,9 @@ def schema():
 
 def members(definitions, data):
     if isinstance(data, str):
-        data = definitions[data]['data']
+        item = definitions[data]
+        data = {**definitions.get(item.get('base'), {}).get('data', {}),
+                **item['data']}
     return {name.lstrip('*'): kind for name, kind in data.items()}
 
 

@@ -107,3 +107,14 @@ VmscopeClock *vmscope_clock_new(void)
     clock->realtime_ns = now.realtime_ns;
     return clock;
 }
+
+void vmscope_reply_thread_name(WindowsThreadName *to, bool ids, uint32_t pid,
+                               uint32_t tid, const char *image,
+                               const char *name)
+{
+    to->has_unique_process_id = to->has_unique_thread_id = ids;
+    to->unique_process_id = pid;
+    to->unique_thread_id = tid;
+    QAPI_SET_PTR(to, process_image, image ? vmscope_reply_utf8(image) : NULL);
+    QAPI_SET_PTR(to, thread_name, g_strdup(name));
+}

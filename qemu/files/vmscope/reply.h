@@ -56,4 +56,14 @@ char *vmscope_reply_utf8(const char *bytes);
  */
 VmscopeClock *vmscope_clock_new(void);
 
+/**
+ * vmscope_reply_thread_name: what a thread is called
+ * @ids: whether @pid and @tid are known
+ * @image: of its process, any bytes; NULL when not known
+ * @name: in UTF-8; NULL when it has none
+ */
+void vmscope_reply_thread_name(WindowsThreadName *to, bool ids, uint32_t pid,
+                               uint32_t tid, const char *image,
+                               const char *name);
+
 #endif

@@ -81,11 +81,7 @@ static void profile_find_places(Profile *profile, const WinosResult *result,
     winos_places_find(&result->kernel.space, profile->modules,
                       profile->n_modules, profile->places,
                       profile->n_places);
-    if (winos_list_end_name(end)) {
-        QAPI_SET_PTR(to, reason,
-                     g_strdup_printf("the list of drivers %s",
-                                     winos_list_end_name(end)));
-    }
+    QAPI_SET_PTR(to, reason, sched_list_reason("drivers", end));
 }
 
 static void profile_fill_place(WindowsProfileSample *to,
@@ -121,19 +117,13 @@ static void profile_fill_thread(WindowsProfileSample *to,
 
     to->has_thread_pointer = has & WINSCHED_RIP_THREAD;
     to->thread_pointer = sample->thread;
-    to->has_unique_process_id = has & WINSCHED_RIP_IDS;
-    to->unique_process_id = sample->pid;
-    to->has_unique_thread_id = has & WINSCHED_RIP_IDS;
-    to->unique_thread_id = sample->tid;
     to->has_idle = to->idle = has & WINSCHED_RIP_IDLE;
     to->has_dpc = has & WINSCHED_RIP_DPC_KNOWN;
     to->dpc = has & WINSCHED_RIP_DPC;
-    if (has & WINSCHED_RIP_IMAGE) {
-        QAPI_SET_PTR(to, process_image, vmscope_reply_utf8(sample->image));
-    }
-    if (has & WINSCHED_RIP_NAME) {
-        QAPI_SET_PTR(to, thread_name, g_strdup(sample->name));
-    }
+    vmscope_reply_thread_name(qapi_WindowsProfileSample_base(to),
+                              has & WINSCHED_RIP_IDS, sample->pid, sample->tid,
+                              has & WINSCHED_RIP_IMAGE ? sample->image : NULL,
+                              has & WINSCHED_RIP_NAME ? sample->name : NULL);
 }
 
 static WindowsProfileSample *profile_sample(const Profile *profile,

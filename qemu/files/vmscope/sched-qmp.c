@@ -111,15 +111,12 @@ static char *sched_qmp_hex(const char *bytes)
     return g_string_free(hex, false);
 }
 
-/* The guest's bytes: text for people, and all of them for who knows better. */
-static void sched_qmp_fill_image(WindowsSchedEntry *entry,
-                                 const SchedlogEvent *event)
+/* The guest's bytes, for who knows better what they mean. */
+static void sched_qmp_fill_image_bytes(WindowsSchedEntry *entry,
+                                       const SchedlogEvent *event)
 {
-    if (!(event->has & SCHEDLOG_HAS_IMAGE)) {
-        return;
-    }
-    QAPI_SET_PTR(entry, process_image, vmscope_reply_utf8(event->image));
-    if (!sched_qmp_is_ascii(event->image)) {
+    if ((event->has & SCHEDLOG_HAS_IMAGE) &&
+        !sched_qmp_is_ascii(event->image)) {
         QAPI_SET_PTR(entry, process_image_bytes, sched_qmp_hex(event->image));
     }
 }
@@ -133,13 +130,11 @@ static void sched_qmp_fill_process(WindowsSchedEntry *entry,
     entry->process_pointer = event->process;
     entry->has_attached_process = has & SCHEDLOG_HAS_ATTACHED;
     entry->attached_process = event->attached;
-    entry->has_unique_process_id = has & SCHEDLOG_HAS_IDS;
-    entry->unique_process_id = event->pid;
-    entry->has_unique_thread_id = has & SCHEDLOG_HAS_IDS;
-    entry->unique_thread_id = event->tid;
-    sched_qmp_fill_image(entry, event);
-    QAPI_SET_PTR(entry, thread_name, sched_qmp_text_if(has & SCHEDLOG_HAS_NAME,
-                                                       event->name));
+    vmscope_reply_thread_name(qapi_WindowsSchedEntry_base(entry),
+                              has & SCHEDLOG_HAS_IDS, event->pid, event->tid,
+                              has & SCHEDLOG_HAS_IMAGE ? event->image : NULL,
+                              has & SCHEDLOG_HAS_NAME ? event->name : NULL);
+    sched_qmp_fill_image_bytes(entry, event);
     entry->has_thread_name_cut = has & SCHEDLOG_NAME_CUT;
     entry->thread_name_cut = true;
 }
@@ -297,11 +292,7 @@ static WindowsModules *modules_new(const WinosResult *result)
                                  winos_modules_head(result), found,
                                  WINOS_MAX_MODULES, &n);
     }
-    if (winos_list_end_name(end)) {
-        QAPI_SET_PTR(modules, reason,
-                     g_strdup_printf("the list of drivers %s",
-                                     winos_list_end_name(end)));
-    }
+    QAPI_SET_PTR(modules, reason, sched_list_reason("drivers", end));
     while (n--) {
         QAPI_LIST_PREPEND(modules->modules, module_new(&found[n]));
     }
@@ -391,11 +382,7 @@ static WindowsProcesses *processes_new(const WinosResult *result)
         end = WINOS_LIST_FULL;
         n = fit;
     }
-    if (winos_list_end_name(end)) {
-        QAPI_SET_PTR(processes, reason,
-                     g_strdup_printf("the list of processes %s",
-                                     winos_list_end_name(end)));
-    }
+    QAPI_SET_PTR(processes, reason, sched_list_reason("processes", end));
     while (n--) {
         QAPI_LIST_PREPEND(processes->processes, process_new(&found[n]));
     }

@@ -272,3 +272,10 @@ WindowsSchedTraceStatus *sched_status_new(SchedSession *session)
     status->clock = vmscope_clock_new();
     return status;
 }
+
+char *sched_list_reason(const char *of, WinosListEnd end)
+{
+    const char *how = winos_list_end_name(end);
+
+    return how ? g_strdup_printf("the list of %s %s", of, how) : NULL;
+}

@@ -23,6 +23,7 @@
 #include "qapi/qapi-types-vmscope.h"
 #include "schedlog/store.h"
 #include "watch/slot.h"
+#include "winos/modules.h"
 #include "session.h"
 #include "sched-machine.h"
 
@@ -103,5 +104,8 @@ bool sched_helper_start(SchedSession *session, Error **errp);
 
 /* sched-status.c: see query-windows-sched-trace-status. */
 WindowsSchedTraceStatus *sched_status_new(SchedSession *session);
+
+/* Why a list of the guest's may not be all, a sentence; NULL when it is. */
+char *sched_list_reason(const char *of, WinosListEnd end);
 
 #endif

@@ -210,11 +210,8 @@ static WindowsInterrupt *interrupt_new(unsigned vcpu,
     to->vector = from->vector;
     to->has_apic_id = sched_machine_apic_id(vcpu, &to->apic_id);
     to->shared = from->shared;
-    if (winos_list_end_name(from->end)) {
-        QAPI_SET_PTR(to, reason,
-                     g_strdup_printf("the list of those that share it %s",
-                                     winos_list_end_name(from->end)));
-    }
+    QAPI_SET_PTR(to, reason, sched_list_reason("those that share it",
+                                               from->end));
     while (n--) {
         QAPI_LIST_PREPEND(to->routines, routine_new(&from[n]));
     }
