@@ -64,5 +64,6 @@ def run(run_):
     report.true(f"wrong: {wrong}", not wrong)
     run_.measure("reach", sources="+".join(case_.sources),
                  absent=case_.strange, active=found, wrong=len(wrong),
+                 reason=status.get("reason", ""),
                  fields=[o["name"] for o in known if "value" in o]
                  if found else [])
