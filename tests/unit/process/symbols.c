@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* Long enough for an offset into it, whatever the compiler makes of it. */
-static int __attribute__((noinline)) not_exported(volatile int *n)
+static unsigned __attribute__((noinline)) not_exported(volatile unsigned *n)
 {
-    int i;
+    unsigned i;
 
     for (i = 0; i < 100; i++) {
         *n += i * *n;
@@ -32,7 +32,7 @@ static void check(uint64_t addr, bool is_return, const char *expected)
 
 static void test_own(void)
 {
-    volatile int n = 1;
+    volatile unsigned n = 1;
     char *name;
 
     not_exported(&n);
