@@ -135,16 +135,6 @@ def log_off(qmp, paths):
     return status
 
 
-def device_types(qmp):
-    """Which device stands behind /machine/unattached/device[N]."""
-    types = {}
-    for folder in ('/machine/unattached', '/machine/peripheral'):
-        for item in qmp.command('qom-list', {'path': folder}):
-            if item['type'].startswith('child<'):
-                types[f"{folder}/{item['name']}"] = item['type'][6:-1]
-    return types
-
-
 def why_stopped(qmp):
     """A reason why this guest will never get on, or None."""
     status = qmp.command('query-status')['status']
@@ -185,7 +175,7 @@ def wait_for_boot(qmp, qemu, console, args, accel):
 
 
 def boot(args, accel, paths, port):
-    """One boot; returns (seconds, status or None, device types)."""
+    """One boot; returns (seconds, status or None)."""
     for name in ('console', 'log', 'ring', 'json', 'status', 'qmp'):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(paths[name])
@@ -196,11 +186,10 @@ def boot(args, accel, paths, port):
         qmp.command('x-exit-preconfig')
         seconds = wait_for_boot(qmp, qemu, Console(paths['console']), args,
                                 accel)
-        types = device_types(qmp)
         status = log_off(qmp, paths) if logging else None
         qmp.command('quit')
         qemu.wait()
-        return seconds, status, types
+        return seconds, status
     except QmpError as error:
         last = qemu.messages().strip().splitlines()[-1:]
         raise BootFailed('; '.join([str(error)] + last)) from error
@@ -267,12 +256,11 @@ def main():
     if len(paths['qmp']) > 100:
         paths['qmp'] = f'/tmp/vmscope-demo-{os.getpid()}.sock'
     with web_server() as port:
-        accel, reason, seconds, status, types = boot_somehow(args, paths,
-                                                             port)
+        accel, reason, seconds, status = boot_somehow(args, paths, port)
     with open(os.path.join(args.guest, 'version'), encoding='utf-8') as file:
         kernel = file.read().strip()
     run = {'accel': accel, 'reason': reason, 'boot-seconds': round(seconds, 1),
-           'kernel': kernel, 'status': status, 'types': types}
+           'kernel': kernel, 'status': status}
     with open(os.path.join(out, 'run.json'), 'w', encoding='utf-8') as file:
         json.dump(run, file, indent=1)
     say(f'the guest booted, worked and switched off in {seconds:.0f} s')

@@ -65,37 +65,6 @@ def share(part, whole):
     return f'{100 * part / whole:.1f} %' if whole else '-'
 
 
-class Names:
-    """Shorter names than QOM paths, for people."""
-
-    def __init__(self, types):
-        # the longest path first: a device before the bus above it
-        self._types = sorted(((path, name) for path, name in types.items()
-                              if name != 'irq'),
-                             key=lambda item: -len(item[0]))
-
-    def path(self, path):
-        for prefix, name in self._types:
-            if path.startswith(prefix) and path[len(prefix):][:1] in '/:':
-                rest = path[len(prefix):].lstrip('/:')
-                called = os.path.basename(prefix)
-                if prefix.startswith('/machine/peripheral/'):
-                    name = f'{called} ({name})'
-                return f'{rest} of {name}' if rest else name
-        return path.removeprefix('/machine/unattached/')
-
-    def line(self, line):
-        if line.get('driven-by'):
-            return self.path(line['driven-by'])
-        if line['path'] == '(anonymous)':
-            handler = line.get('handler-symbol', 'its device')
-            return f"unnamed, for {handler}, line {line['irq-line']}"
-        name = self.path(line['path'])
-        if line['kind'] == 'msi':
-            name += f", message {line['irq-line']}"
-        return name
-
-
 def source_place(place):
     """As below QEMU's own tree: hw/char/serial.c:142."""
     if not place:
@@ -131,13 +100,13 @@ def headline(run, total, guest_msi):
     return [f'  {name:<11} {cut(text, WIDTH - 14)}' for name, text in rows]
 
 
-def busiest(names, outer):
+def busiest(outer):
     places = {c['function']: c.get('place') for c in outer['callers']}
     rows = ['    events  a second  line, and who raised it most']
     lines = sorted(outer['lines'], key=lambda line: -line['events'])
     for line in lines[:LINES]:
         rows.append(f"{line['events']:10,} {line['per-second']:9,.0f}  "
-                    + cut(names.line(line), WIDTH - 22))
+                    + cut(line['label'], WIDTH - 22))
         for caller in line['callers'][:2]:
             by = cut(caller['function'], 46)
             part = share(caller['events'], line['events'])
@@ -193,13 +162,12 @@ def section(title, rows):
 def page(args, analyzer, run):
     total = analyzer.summary()
     outer = analyzer.summary('--outermost')
-    names = Names(run['types'])
     with open(os.path.join(args.out, 'console.log'), encoding='utf-8',
               errors='replace') as file:
         guest_msi = guest_messages(file.read())
     text = section('Every interrupt of one boot',
                    headline(run, total, guest_msi))
-    text += section('Busiest lines, fan-out left out', busiest(names, outer))
+    text += section('Busiest lines, fan-out left out', busiest(outer))
     text += section('Which host thread raised them', threads(total))
     for title, block in examples(analyzer, outer):
         text += section(title, block.splitlines())

@@ -91,8 +91,10 @@ static void write_course(const Summary *summary, JsonOut *json,
 static void write_line(const Summary *summary, JsonOut *json, uint32_t index)
 {
     const LineStats *line = &summary->stats->lines[index];
+    char label[DEVICE_LABEL_MAX];
 
     jsonout_begin(json, NULL, '{');
+    jsonout_text(json, "label", summary_label(line, label));
     jsonout_text(json, "path", line->path);
     jsonout_int(json, "irq-line", line->n);
     jsonout_text(json, "kind", irqlog_kind_name(line->kind));

@@ -5,7 +5,6 @@
  */
 #include "summary.h"
 
-#include "common/device-label.h"
 #include "common/translate.h"
 
 #include <inttypes.h>
@@ -214,15 +213,9 @@ static void write_line(const Summary *summary, size_t rank, uint32_t index,
                        Out *out)
 {
     const LineStats *line = &summary->stats->lines[index];
-
     char label[DEVICE_LABEL_MAX];
-    IrqlogLineInfo info = {
-        .path = line->path, .driven_by = line->driven_by,
-        .device = line->device, .kind = line->kind, .n = line->n,
-    };
 
-    write_title(out, rank, line->device
-                ? device_label(&info, label, sizeof(label)) : line->path);
+    write_title(out, rank, summary_label(line, label));
     if (line->device) {
         write_fact(out, _("path"), line->path);
     }
@@ -263,13 +256,8 @@ static void write_caller(const Summary *summary, size_t rank, uint32_t index,
 static void write_label(const LineStats *line, Out *out)
 {
     char label[DEVICE_LABEL_MAX];
-    IrqlogLineInfo info = {
-        .path = line->path, .driven_by = line->driven_by,
-        .device = line->device, .kind = line->kind, .n = line->n,
-    };
 
-    out_safe(out, line->device ? device_label(&info, label, sizeof(label))
-                               : line->path);
+    out_safe(out, summary_label(line, label));
     if (!line->device && line->kind != IRQLOG_MSI) {
         out_printf(out, " n=%d", line->n);
     }

@@ -199,3 +199,14 @@ double summary_rate(const Summary *summary, uint64_t events)
     }
     return (double)events * 1e9 / (double)summary->duration_ns;
 }
+
+const char *summary_label(const LineStats *line, char *buf)
+{
+    IrqlogLineInfo info = {
+        .path = line->path, .driven_by = line->driven_by,
+        .device = line->device, .kind = line->kind, .n = line->n,
+    };
+
+    return line->device ? device_label(&info, buf, DEVICE_LABEL_MAX)
+                        : line->path;
+}

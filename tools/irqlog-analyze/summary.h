@@ -6,6 +6,7 @@
 #ifndef IRQLOG_ANALYZE_SUMMARY_H
 #define IRQLOG_ANALYZE_SUMMARY_H
 
+#include "common/device-label.h"
 #include "common/out.h"
 #include "stats.h"
 
@@ -47,6 +48,15 @@ const PairStats *summary_callers_of(const Summary *summary, uint32_t line,
 
 /* Events a second, while events could be seen; 0 for a single moment. */
 double summary_rate(const Summary *summary, uint64_t events);
+
+/**
+ * summary_label - what people call a line
+ * @buf: DEVICE_LABEL_MAX bytes, which the answer may be in
+ *
+ * Returns: "disk (virtio-blk-pci) · message 36"; its path where its device is
+ * not known.  To be made harmless before it is shown.
+ */
+const char *summary_label(const LineStats *line, char *buf);
 
 void summary_write_text(const Summary *summary, Out *out);
 void summary_write_json(const Summary *summary, Out *out);

@@ -1,16 +1,19 @@
-# The summary as one object: the same counts.
+# The summary as one object: the same counts, and what people call the lines.
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash source=tests/cli/common.sh
 . "$CLI/common.sh"
 
-"$ANALYZE" --summary --json "$LOGS/course.log" 2> /dev/null > sum.json
+line='irq-log: line irq=0x1000 handler=0x20 opaque=0x30 n=0 kind=hardware'
+line="$line path=\"/machine/pit/out[0]\" device=\"isa-pit:clock\""
+sed "3a $line" "$LOGS/course.log" > told.log
+"$ANALYZE" --summary --json told.log 2> /dev/null > sum.json
 python3 - << 'END'
 import json
 total = json.load(open('sum.json'))
 print({k: v for k, v in total.items() if not isinstance(v, list)})
 for line in total['lines']:
-    print(line['path'], line['irq-line'], line['kind'], line['events'],
+    print(line['label'], line['path'], line['irq-line'], line['kind'], line['events'],
           line['unchanged'], line['longest-gap'], line['storms'])
     print(' ', line['raise-to-lower']['count'],
           line['raise-to-lower']['total-ns'],
