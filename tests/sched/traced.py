@@ -206,6 +206,8 @@ class Traced:
         status = self.wait_state({"waiting", "detecting", "unsupported"}, 10)
         self.report.true(f"{status['state']} after a reset, while stopped",
                          status["state"] not in ("active", "degraded"))
+        self.report.expect("exact after a reset, while stopped",
+                           status.get("exact", False), False)
         self.page()
         self.entries, self.recorder = [], None
         self.first_switch = None
