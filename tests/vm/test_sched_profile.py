@@ -205,6 +205,7 @@ def test_stopped():
     """None is taken while the machine stands still, not even one late."""
     machine = start()
     machine.cmd(SET, enable=True, rip_hz=1000)
+    wait_for_state(machine, 'active')       # samples begin before that
     wait_for('samples', lambda: recorded(machine) > 100)
     machine.cmd('stop')
     last = recorded(machine)
