@@ -7,8 +7,9 @@ in the output, a line that begins with MARK follows it, and run-checks counts
 and lists those lines at its end.  Each is a fault of the test, or a rare one
 of the product, to be looked at.
 
-No second try: with VMSCOPE_STRICT=1, for what a sanitizer found, and for any
-when more than LIMIT tests of a suite failed.
+No second try: with VMSCOPE_STRICT=1, for what a sanitizer found, where QEMU or
+a tool of ours ended by a signal or unasked, and for any when more than LIMIT
+tests of a suite failed.
 
 SPDX-License-Identifier: GPL-2.0-or-later
 """
@@ -18,7 +19,9 @@ import re
 
 LIMIT = 2
 MARK = 'AGAIN'
-SANITIZER = re.compile(r'runtime error:|(Address|Thread|Leak)Sanitizer')
+# A busy host makes none of these.
+GRAVE = re.compile(r'runtime error:|Sanitizer|QEMU hung up|QEMU ended|'
+                   r'SIG(SEGV|ABRT|BUS|ILL|FPE)\b|exit code -\d|: -\d+\n')
 
 
 def chosen(failed, text=str):
@@ -29,7 +32,7 @@ def chosen(failed, text=str):
     """
     if os.environ.get('VMSCOPE_STRICT') == '1' or len(failed) > LIMIT:
         return []
-    if any(SANITIZER.search(text(one)) for one in failed):
+    if any(GRAVE.search(text(one)) for one in failed):
         return []
     return list(failed)
 
